@@ -1,0 +1,181 @@
+"""Pocket activations: piecewise linear functions as compositions of ops, so that their inside is audited as well.
+
+Every function yields the activation and `grad_inv`, the integer inverse of the local slope (Song & Lin,
+arXiv 2201.02863, section 3.2). Only the piece an element lies on is computed for it: the piece's coefficients are
+selected first, then one division, product and addition follow, as in firmware's if-else ladder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pocketnn.arith import Role, Values
+from pocketnn.errors import UsageError
+from pocketnn.machine import Machine
+
+__all__ = ["ACTIVATIONS", "Activation", "activation"]
+
+FLAT = 2147483647  # the reference's inverse of slope zero, INT32_MAX, whatever the word: narrower words overflow
+
+Activation = Callable[[Values], tuple[Values, Values]]
+"""From the layer's sums (N x out) to (activation, grad_inv), both N x out; grad_inv may be a single value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """x -> x / over * times + plus for x below `below` (None: for all the rest); `grad_inv` is its inverse slope."""
+
+    below: int | None
+    over: int = 1
+    times: int = 1
+    plus: int = 0
+    grad_inv: int = 1
+
+
+# reference/PocketNN: joints and slopes of the seven pieces, input already scaled
+_TANH = (
+    Piece(-127, times=0, plus=-127, grad_inv=127),
+    Piece(-74, over=4, plus=-88, grad_inv=8),
+    Piece(-31, plus=-32, grad_inv=2),
+    Piece(32, times=2, grad_inv=1),
+    Piece(75, plus=32, grad_inv=2),
+    Piece(128, over=4, plus=88, grad_inv=8),
+    Piece(None, times=0, plus=127, grad_inv=127),
+)
+_SIGMOID = (
+    Piece(-127, times=0, plus=1, grad_inv=127),
+    Piece(-74, over=8, plus=20, grad_inv=8),
+    Piece(-31, over=2, plus=48, grad_inv=2),
+    Piece(32, plus=64, grad_inv=1),
+    Piece(75, over=2, plus=80, grad_inv=2),
+    Piece(128, over=8, plus=108, grad_inv=8),
+    Piece(None, times=0, plus=127, grad_inv=127),
+)
+_LEAKY_RELU = (
+    Piece(-32767, times=0, plus=-32767, grad_inv=FLAT),
+    Piece(0, over=5, grad_inv=5),
+    Piece(32767),
+    Piece(None, times=0, plus=32767, grad_inv=FLAT),
+)
+
+
+class _Ladder:
+    """A list of pieces, after an optional division by `scale`."""
+
+    def __init__(self, m: Machine, pieces: tuple[Piece, ...], scale: int | None = None) -> None:
+        self.m = m
+        self.scale = None if scale is None else m.constant(scale, "scale_by")
+        self.below = m.constant([p.below for p in pieces if p.below is not None], "below")
+        self.over = m.constant([p.over for p in pieces], "over")
+        self.times = m.constant([p.times for p in pieces], "times")
+        self.plus = m.constant([p.plus for p in pieces], "plus")
+        self.grad_inv = m.constant([p.grad_inv for p in pieces], "grad_inv")
+
+    def __call__(self, x: Values) -> tuple[Values, Values]:
+        m = self.m
+        if self.scale is not None:
+            x = m.div(x, self.scale, at="scale")
+        over = m.select(x, self.below, self.over, Role.CONSTANT, at="select_over")
+        times = m.select(x, self.below, self.times, Role.CONSTANT, at="select_times")
+        plus = m.select(x, self.below, self.plus, Role.CONSTANT, at="select_plus")
+        grad_inv = m.select(x, self.below, self.grad_inv, Role.CONSTANT, at="select_grad_inv")
+        y = m.mul(m.div(x, over), times)
+        return m.add(y, plus, Role.ACTIVATION), grad_inv
+
+
+def _pocket_tanh(m: Machine, fan_in: int, k: int) -> Activation:
+    """Seven pieces on x / (2^k fan_in)."""
+    return _Ladder(m, _TANH, (1 << k) * fan_in)
+
+
+def _pocket_sigmoid(m: Machine, fan_in: int, k: int) -> Activation:
+    """Seven pieces on x / 2^k."""
+    return _Ladder(m, _SIGMOID, 1 << k)
+
+
+def _pocket_leakyrelu(m: Machine, fan_in: int, k: int) -> Activation:
+    """x, or x/5 below zero, within +-32767."""
+    return _Ladder(m, _LEAKY_RELU)
+
+
+def _pocket_relu8bit(m: Machine, fan_in: int, k: int) -> Activation:
+    """x within 0..127; the slope is zero outside."""
+    zero, top = m.constant(0, "zero"), m.constant(127, "top")
+    below, grad_inv = m.constant([0, 128], "below"), m.constant([FLAT, 1, FLAT], "grad_inv")
+
+    def apply(x: Values) -> tuple[Values, Values]:
+        y = m.clamp(x, zero, top, Role.ACTIVATION)
+        return y, m.select(x, below, grad_inv, Role.CONSTANT, at="select_grad_inv")
+
+    return apply
+
+
+def _rescale(m: Machine, fan_in: int, k: int) -> Activation:
+    """x / 2^k, with slope taken as 1."""
+    scale, one = m.constant(1 << k, "scale_by"), m.constant(1, "grad_inv")
+    return lambda x: (m.div(x, scale, Role.ACTIVATION, at="scale"), one)
+
+
+def _as_is(m: Machine, fan_in: int, k: int) -> Activation:
+    """x, moved from the accumulator into the activation register."""
+    one = m.constant(1, "grad_inv")
+    return lambda x: (m.reshape(x, x.shape, Role.ACTIVATION, at="move"), one)
+
+
+def _pocket_softmax(m: Machine, fan_in: int, k: int) -> Activation:
+    """A row at a time: negatives become 0, then value * (2147483647 / row sum); a row sum of 0 counts as 1."""
+    zero, top = m.constant(0, "zero"), m.constant(FLAT, "top")
+    at_zero = m.constant([0, 1], "below")
+    indicator, grad_inv = m.constant([0, 1, 0], "indicator"), m.constant([1, FLAT, 1], "grad_inv")
+
+    def apply(x: Values) -> tuple[Values, Values]:
+        positive = m.max(x, zero)
+        total = m.sum(positive, 1)
+        total = m.add(total, m.select(total, at_zero, indicator, Role.CONSTANT, at="select_zero"), at="nonzero")
+        y = m.mul(positive, m.div(top, total), Role.ACTIVATION)
+        return y, m.select(y, at_zero, grad_inv, Role.CONSTANT, at="select_grad_inv")
+
+    return apply
+
+
+def _plu(m: Machine, fan_in: int, k: int) -> Activation:
+    """max((x+1)/10 - 1, min((x-1)/10 + 1, x)) within +-127 (Nicolae, arXiv 1809.09534, with a = 1/10 and c = 1).
+
+    The reference's version is defective (its result depends on the column) and is not followed.
+    """
+    one, ten = m.constant(1, "one"), m.constant(10, "ten")
+    lo, hi = m.constant(-127, "lo"), m.constant(127, "hi")
+    # beyond +-1270 the result stays at +-127: (1271 - 1) / 10 + 1 is the first above it
+    below = m.constant([-1270, -1, 2, 1271], "below")
+    grad_inv = m.constant([FLAT, 10, 1, 10, FLAT], "grad_inv")
+
+    def apply(x: Values) -> tuple[Values, Values]:
+        lower = m.sub(m.div(m.add(x, one, at="lower_add"), ten, at="lower_div"), one, at="lower_sub")
+        upper = m.add(m.div(m.sub(x, one, at="upper_sub"), ten, at="upper_div"), one, at="upper_add")
+        y = m.clamp(m.clamp(x, lower, upper, at="bend"), lo, hi, Role.ACTIVATION)
+        return y, m.select(x, below, grad_inv, Role.CONSTANT, at="select_grad_inv")
+
+    return apply
+
+
+ACTIVATIONS: dict[str, Callable[[Machine, int, int], Activation]] = {
+    "pocket_tanh": _pocket_tanh,
+    "pocket_sigmoid": _pocket_sigmoid,
+    "pocket_relu8bit": _pocket_relu8bit,
+    "pocket_leakyrelu": _pocket_leakyrelu,
+    "pocket_softmax": _pocket_softmax,
+    "rescale": _rescale,
+    "as_is": _as_is,
+    "plu": _plu,
+}
+
+
+def activation(m: Machine, name: str, fan_in: int, k: int = 8) -> Activation:
+    """The activation `name` for a layer of `fan_in` inputs, with input scale 2^k; loads its constants on `m`.
+
+    Raises UsageError for an unknown name.
+    """
+    if name not in ACTIVATIONS:
+        raise UsageError(f"activation {name!r} does not exist; there are {', '.join(ACTIVATIONS)}")
+    return ACTIVATIONS[name](m.scope("activation"), fan_in, k)

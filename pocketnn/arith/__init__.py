@@ -1,0 +1,41 @@
+"""Signed two's-complement register arithmetic: words, ops, and backends that execute them."""
+
+from pocketnn.arith.backend import Backend, Outcome, Values, as_integers
+from pocketnn.arith.flags import CLEAN, Flags, Span, add_flags, merge_spans
+from pocketnn.arith.lockstep import Lockstep, Pair
+from pocketnn.arith.ops import OPS, Op, Tensor
+from pocketnn.arith.reference import Narrowing, Reference, narrowings, plain
+from pocketnn.arith.vector import Vector
+from pocketnn.arith.word import INT8, INT16, INT32, MAX_BITS, MIN_BITS, Overflow, Register, Role, Word, fit
+
+__all__ = [
+    "CLEAN",
+    "INT8",
+    "INT16",
+    "INT32",
+    "MAX_BITS",
+    "MIN_BITS",
+    "OPS",
+    "Backend",
+    "Flags",
+    "Lockstep",
+    "Narrowing",
+    "Op",
+    "Outcome",
+    "Overflow",
+    "Pair",
+    "Reference",
+    "Register",
+    "Role",
+    "Span",
+    "Tensor",
+    "Values",
+    "Vector",
+    "Word",
+    "add_flags",
+    "as_integers",
+    "fit",
+    "merge_spans",
+    "narrowings",
+    "plain",
+]

@@ -1,0 +1,79 @@
+"""The one-method interface that every way of computing implements."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from pocketnn.arith.flags import Flags, Span
+from pocketnn.arith.ops import Op
+from pocketnn.arith.word import Register
+from pocketnn.errors import DataError
+
+__all__ = ["Backend", "Integers", "Outcome", "Values", "as_integers"]
+
+Integers = np.ndarray[Any, np.dtype[Any]]
+
+
+class Values(Protocol):
+    """What a backend hands out: opaque but for its shape and the integers in it."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Dimensions; () is a single value."""
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+
+    def ints(self) -> Integers:
+        """The register contents as an int64 array (a copy or a read-only view)."""
+
+
+class Outcome(NamedTuple):
+    """Result of one op: the narrowed values, the flags, and the exact range if the backend measures it."""
+
+    value: Any
+    flags: Flags
+    span: Span | None
+
+
+class Backend(ABC):
+    """A way to execute ops. Networks, recorders and auditors know nothing else of the arithmetic."""
+
+    @abstractmethod
+    def apply(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> Outcome:
+        """Execute `op` exactly, narrow every result into `to`, and report what did not fit.
+
+        args: the op's register operands (values this backend handed out; for `load`, integers from outside),
+        then its static parameters. site: where the op is written, for messages. Raises ShapeError.
+        """
+
+
+def as_integers(outside: object) -> Integers:
+    """Integers from outside (an int, nested sequences, an integer array) as an array of any integer dtype.
+
+    Integers beyond 64 bits come as an object array of Python ints. Raises DataError for anything that is not a
+    whole number (floats, NaN, booleans, text) and for ragged rows; nothing is ever rounded.
+    """
+    try:
+        array = np.asarray(outside)
+        if array.dtype == object or (array.dtype.kind == "f" and not isinstance(outside, np.ndarray)):
+            array = np.asarray(outside, dtype=object)  # NumPy turns integers near 2^64 into floats unless told
+    except ValueError as error:
+        raise DataError("rows of different lengths where a rectangular array of integers belongs") from error
+    if array.dtype.kind in "iu":
+        return array
+    if array.size == 0:
+        return array.astype(np.int64)
+    if array.dtype == object:
+        for item in array.flat:
+            if isinstance(item, (bool, np.bool_)) or not isinstance(item, (int, np.integer)):
+                raise DataError(f"{item!r} ({type(item).__name__}) where an integer belongs; convert it explicitly")
+        return array
+    raise DataError(
+        f"{array.flat[0]!r} (dtype {array.dtype}) where integers belong; pocketnn never rounds: "
+        "quantise explicitly, then pass integers"
+    )

@@ -1,0 +1,63 @@
+"""What an op reports beside its values: overflow flags, and the range it needed before narrowing."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+__all__ = ["CLEAN", "Flags", "Span", "add_flags", "merge_spans"]
+
+
+class Flags(NamedTuple):
+    """Overflow flags of one executed op. Everything counts; nothing is a percentage.
+
+    events: narrowings that changed a value. elements: result elements with at least one event.
+    transient: elements whose final value is the exact one all the same (wraparound is a ring).
+    corrupted: elements whose final value differs from the exact one. elements = transient + corrupted.
+    vanished: non-zero dividends in `div` into an update register whose exact quotient is zero.
+    zero_divisions: elements divided by zero. first: row-major index of the first element with an event, -1 if there is none.
+    """
+
+    events: int = 0
+    elements: int = 0
+    transient: int = 0
+    corrupted: int = 0
+    vanished: int = 0
+    zero_divisions: int = 0
+    first: int = -1
+
+
+CLEAN = Flags()
+
+
+class Span(NamedTuple):
+    """Exact ranges of one op before narrowing.
+
+    lo..hi: the exact results. least..most: the results, and for `mac` and `sum` also every product and every
+    partial sum in any order of summation (the sums of the negative and of the positive terms), so a word
+    that holds least..most cannot overflow there however a compiler or a DSP instruction orders the additions.
+    """
+
+    lo: int
+    hi: int
+    least: int
+    most: int
+
+
+def add_flags(a: Flags, b: Flags) -> Flags:
+    """Totals of both; `first` is kept from `a` and has no meaning across ops."""
+    return Flags(
+        a.events + b.events,
+        a.elements + b.elements,
+        a.transient + b.transient,
+        a.corrupted + b.corrupted,
+        a.vanished + b.vanished,
+        a.zero_divisions + b.zero_divisions,
+        a.first,
+    )
+
+
+def merge_spans(a: Span | None, b: Span | None) -> Span | None:
+    """The smallest span that covers both; None stands for nothing seen."""
+    if a is None or b is None:
+        return a or b
+    return Span(min(a.lo, b.lo), max(a.hi, b.hi), min(a.least, b.least), max(a.most, b.most))

@@ -1,0 +1,126 @@
+"""`mac` and `sum` on carriers: a certificate that nothing overflowed, or the sequential fold.
+
+Certificate: with D the sum and L the sum of absolute values of an element's terms, every term and every partial sum,
+in any order, lies in [(D-L)/2, (D+L)/2]. If the accumulator's word holds that interval, neither wraparound nor
+saturation can have happened and D is the result. Cheaper sufficient bounds come first.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pocketnn.arith import sequential
+from pocketnn.arith.backend import Outcome
+from pocketnn.arith.carrier import EXACT32, Array, Carrier, exact_dtype, extremes, recast
+from pocketnn.arith.flags import CLEAN, Flags, Span
+from pocketnn.arith.word import Register
+
+try:
+    from pocketnn.arith import compiled
+except ImportError:  # numba is an optional extra
+    compiled = None  # type: ignore[assignment]
+
+__all__ = ["HAVE_COMPILED", "mac", "total"]
+
+HAVE_COMPILED = compiled is not None
+_TILE = (
+    0.1  # above this share of failing elements the whole tile is folded: gathering operands costs more than it saves
+)
+
+
+def mac(a: Carrier, b: Carrier, to: Register, measure: bool, use_compiled: bool) -> Outcome:
+    """Matrix product (N, K) by (K, M), folded in stated order; overflow as `to` says, counted per element."""
+    (_, depth), (_, _) = a.shape, b.shape
+    bound = depth * a.magnitude * b.magnitude
+    if bound >= EXACT32 or bound > to.word.hi:
+        bound = depth * a.tighten().magnitude * b.tighten().magnitude
+    if bound > to.word.hi and not measure:
+        bound = min(bound, _largest_row(a) * b.magnitude)
+    dtype = exact_dtype(2 * bound)
+    exact = _product(a.data, b.data, dtype)
+    if bound <= to.word.hi and not measure:
+        return Outcome(Carrier(exact, -bound, bound), CLEAN, None)
+    absolute = _product(a.data if a.lo >= 0 else np.abs(a.data), np.abs(b.data), dtype)
+
+    def fold(where: Array | None) -> tuple[Array, Array, int]:
+        largest = a.magnitude * b.magnitude
+        lane = sequential.lane_dtype(largest, to)
+        if use_compiled and compiled is not None and lane is not object:
+            stored, touched, events = compiled.mac_fold(a.data, b.data, lane, to)
+            return (stored, touched, events) if where is None else (stored[where], touched[where], events)
+        if where is None:
+            return sequential.fold(a.data.T[:, :, None], b.data[:, None, :], largest, to)
+        rows, columns = np.nonzero(where)
+        return sequential.fold(a.data[rows].T, b.data[:, columns], largest, to)
+
+    return _certified(exact, absolute, fold, to, measure)
+
+
+def total(x: Carrier, axis: int, to: Register, measure: bool) -> Outcome:
+    """Sum along `axis`, kept with length 1, narrowed after each addition; overflow as `to` says."""
+    if axis < 0:
+        raise ValueError("sum")
+    bound = x.shape[axis] * x.magnitude
+    if bound > to.word.hi:
+        bound = x.shape[axis] * x.tighten().magnitude
+    dtype = exact_dtype(2 * bound)
+    data = recast(x.data, dtype)
+    exact = np.asarray(np.add.reduce(data, axis=axis, keepdims=True, dtype=dtype))
+    if bound <= to.word.hi and not measure:
+        return Outcome(Carrier(exact, -bound, bound), CLEAN, None)
+    absolute = np.asarray(np.add.reduce(np.abs(data), axis=axis, keepdims=True, dtype=dtype))
+
+    def fold(where: Array | None) -> tuple[Array, Array, int]:
+        terms = np.moveaxis(x.data, axis, 0)[:, None]
+        stored, touched, events = sequential.fold(terms, None, x.magnitude, to)
+        stored, touched = np.moveaxis(stored, 0, axis), np.moveaxis(touched, 0, axis)
+        return (stored, touched, events) if where is None else (stored[where], touched[where], events)
+
+    return _certified(exact, absolute, fold, to, measure)
+
+
+def _largest_row(a: Carrier) -> int:
+    """The largest sum of absolute values along a row, in a dtype in which it is exact."""
+    data = recast(a.data, exact_dtype(a.shape[1] * a.magnitude))
+    rows = np.add.reduce(data if a.lo >= 0 else np.abs(data), axis=1)
+    return int(rows.max()) if rows.size else 0
+
+
+def _product(a: Array, b: Array, dtype: Any) -> Array:
+    """Matrix product in `dtype`, exact in any order of summation because `dtype` was chosen from a bound on it."""
+    return np.asarray(np.matmul(recast(a, dtype), recast(b, dtype)))
+
+
+def _certified(exact: Array, absolute: Array, fold: Any, to: Register, measure: bool) -> Outcome:
+    """Check the certificate per element and fold those that fail; `exact` is D, `absolute` is L."""
+    word = to.word
+    least, most = (
+        exact - absolute,
+        exact + absolute,
+    )  # twice the bounds: halving waits until they are Python ints
+    lowest, highest = extremes(least)[0] // 2, extremes(most)[1] // 2
+    span = Span(*extremes(exact), lowest, highest) if measure and exact.size else None
+    if word.lo <= lowest and highest <= word.hi:
+        lo, hi = (span.lo, span.hi) if span else (lowest, highest)
+        data = exact if exact.dtype.kind == "f" else exact.astype(np.float64)
+        return Outcome(Carrier(data, lo, hi, tight=span is not None), CLEAN, span)
+    failing = (least < 2 * word.lo) | (most > 2 * word.hi)
+    where = failing if np.count_nonzero(failing) <= _TILE * failing.size else None
+    stored, touched, events = fold(where)
+    if where is not None:
+        stored, touched = _spread(exact, where, stored), _spread(np.zeros(exact.shape, bool), where, touched)
+    flags = CLEAN
+    if events:
+        count = int(np.count_nonzero(touched))
+        corrupted = int(np.count_nonzero(stored != exact))
+        flags = Flags(events, count, count - corrupted, corrupted, first=int(touched.argmax()))
+    return Outcome(Carrier(stored.astype(np.float64), word.lo, word.hi), flags, span)
+
+
+def _spread(background: Array, where: Array, values: Array) -> Array:
+    """`background` with `values` put where `where` is true."""
+    result = background.copy()
+    result[where] = values
+    return result

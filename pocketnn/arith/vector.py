@@ -1,0 +1,240 @@
+"""Vector backend: NumPy, exact by precondition.
+
+Register values travel as floats with known bounds (`carrier.py`). Every kernel computes the exact result in a
+dtype that its operands' bounds show to be exact (float32, float64, int64, else Python ints), then narrows it.
+`mac` and `sum` are in `folds.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from pocketnn.arith import folds
+from pocketnn.arith.backend import Backend, Outcome, as_integers
+from pocketnn.arith.carrier import EXACT32, Array, Carrier, exact_dtype, extremes, narrowed, recast
+from pocketnn.arith.ops import OPS, Op, Tensor
+from pocketnn.arith.word import Register, Role
+from pocketnn.errors import DataError, UsageError
+
+__all__ = ["Vector"]
+
+Kernel = Callable[[tuple[Any, ...], Register, bool], Outcome]
+
+
+class Vector(Backend):
+    """NumPy arrays, equal to Reference in every value, flag and (with `measure`) span.
+
+    measure: also report each op's exact range before narrowing. compiled: run folds that need the sequence in the
+    compiled kernel of the extra `fast`; None means when it is installed. Raises UsageError if it is asked for and
+    missing.
+    """
+
+    def __init__(self, measure: bool = False, compiled: bool | None = None) -> None:
+        if compiled and not folds.HAVE_COMPILED:
+            raise UsageError("the compiled kernel needs numba: pip install 'pocketnn[fast]'")
+        use = folds.HAVE_COMPILED if compiled is None else compiled
+        # Freeing one large block teaches glibc's malloc to keep freed memory (its thresholds follow the largest block
+        # freed); without it each step of an MNIST run faults 200 pages in anew, a third of the run. The block is
+        # never touched, so it costs nothing; other allocators ignore it.
+        np.empty(1 << 24, np.uint8)
+        self.measure = measure
+        self._kernels: dict[str, Kernel] = dict(_KERNELS)
+        self._kernels["mac"] = lambda args, to, measure: folds.mac(args[0], args[1], to, measure, use)
+
+    def apply(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> Outcome:
+        """Execute `op` on arrays; see Backend.apply."""
+        try:
+            return self._kernels[op.name](args, to, self.measure)
+        except DataError:
+            raise
+        except (ValueError, IndexError):  # NumPy's own words for operands whose shapes do not go together
+            op.shape(tuple(x.shape for x in args[: op.arity]), args[op.arity :])
+            raise
+
+
+def _load(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    data = as_integers(args[0])
+    if data.dtype == np.uint8:
+        lo, hi = 0, 255
+    else:
+        lo, hi = extremes(data)
+    # uint64 has no exact common type with negative bounds; anything beyond int64's spare bit goes as Python ints
+    exact = data.astype(exact_dtype(max(-lo, hi)))
+    return narrowed(exact, lo, hi, to, measure)
+
+
+def _elementwise(ufunc: Any, operands: tuple[Carrier, ...], lo: int, hi: int, to: Register, measure: bool) -> Outcome:
+    """Apply a NumPy ufunc whose exact results lie in lo..hi, in a dtype that is exact for them, then narrow."""
+    if lo > -EXACT32 and hi < EXACT32:
+        exact = ufunc(*[x.data for x in operands])  # float32 only where all operands are: exact either way
+    else:
+        dtype = exact_dtype(max(-lo, hi))
+        exact = ufunc(*[recast(x.data, dtype) for x in operands])
+    return narrowed(exact, lo, hi, to, measure)
+
+
+def _add(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    a, b = args
+    return _elementwise(np.add, args, a.lo + b.lo, a.hi + b.hi, to, measure)
+
+
+def _sub(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    a, b = args
+    return _elementwise(np.subtract, args, a.lo - b.hi, a.hi - b.lo, to, measure)
+
+
+def _neg(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    return _elementwise(np.negative, args, -args[0].hi, -args[0].lo, to, measure)
+
+
+def _mul(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    a, b = args
+    if a.magnitude * b.magnitude > to.word.hi:
+        a.tighten(), b.tighten()
+    corners = (a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi)
+    return _elementwise(np.multiply, args, min(corners), max(corners), to, measure)
+
+
+def _max(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    a, b = args
+    return _elementwise(np.maximum, args, max(a.lo, b.lo), max(a.hi, b.hi), to, measure)
+
+
+def _clamp(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    x, lo, hi = args
+    if not (lo.hi <= x.lo and x.hi <= hi.lo):
+        x.tighten()
+    if lo.hi <= x.lo and x.hi <= hi.lo and lo.data.ndim == hi.data.ndim == 0:
+        # Nothing to clamp, by exact bounds. Measured on MNIST's 78,400 weights: looking costs what clamping does,
+        # but leaves the true extremes, which the next forward pass needs for its certificate.
+        return narrowed(x.data, x.lo, x.hi, to, measure, x.tight)
+    low = min(max(x.lo, lo.lo), hi.lo)
+    high = min(max(x.hi, lo.hi), hi.hi)
+    return narrowed(np.minimum(np.maximum(x.data, lo.data), hi.data), low, high, to, measure)
+
+
+def _div(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    """Truncating division in floating point. Exact: an inexact quotient is at least 1/|b| away from the next
+    integer and rounding moves it by less, while |a| < 2^24 in float32 and < 2^53 in float64."""
+    a, b = args
+    if b.lo <= 0 <= b.hi:
+        b.tighten()
+    zeros = None
+    divisor = b.data
+    if b.lo <= 0 <= b.hi:
+        zeros = np.broadcast_to(b.data == 0, np.broadcast_shapes(a.shape, b.shape))
+        divisor = np.where(b.data == 0, b.data.dtype.type(1), b.data)
+    exact = np.divide(a.data, divisor)
+    if exact.ndim:
+        np.trunc(exact, out=exact)
+    else:
+        exact = np.trunc(exact)
+    nearest = b.lo if b.lo > 0 else (-b.hi if b.hi < 0 else 1)
+    bound = a.magnitude // nearest
+    negative = a.lo < 0 or b.lo < 0
+    if zeros is not None:
+        # the quotient's carrier may be float32, which cannot hold every word's MAX
+        exact = np.where(zeros, float(to.word.hi), exact.astype(np.float64))
+        bound = max(bound, to.word.hi)
+    outcome = narrowed(exact, -bound if negative else 0, bound, to, measure)
+    zero_divisions = 0 if zeros is None else int(np.count_nonzero(zeros))
+    vanished = 0
+    if to.role is Role.UPDATE:
+        # where a divisor is zero the quotient is the word's MAX, so dividends of zero there must not be subtracted
+        nonzero = a.data != 0 if zeros is None else (a.data != 0) | zeros
+        vanished = int(np.count_nonzero(nonzero)) - int(np.count_nonzero(exact != 0))
+    if zero_divisions or vanished:
+        flags = outcome.flags._replace(vanished=vanished, zero_divisions=zero_divisions)
+        return outcome._replace(flags=flags)
+    return outcome
+
+
+def _isqrt(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    """Floor of the square root. Exact: for n < 2^52 the root of n^2 - 1 is further below n than float64 rounds."""
+    (x,) = args
+    exact = np.floor(np.sqrt(np.maximum(x.data, 0).astype(np.float64)))
+    return narrowed(exact, 0, max(x.hi, 0), to, measure)
+
+
+def _select(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    x, below, choices = args
+    if choices.shape != (below.size + 1,):
+        raise ValueError("select")
+    if x.memo is None or x.memo[0] is not below:
+        x.memo = (below, _ladder(x, below))
+    return narrowed(choices.data[x.memo[1]], choices.lo, choices.hi, to, measure)
+
+
+def _ladder(x: Carrier, below: Carrier) -> Array:
+    """Position of the first bound above each element; the number of bounds where there is none."""
+    bounds = below.data
+    if below.memo is None:
+        below.memo = bool(np.all(bounds[1:] >= bounds[:-1]))
+    if below.memo:  # count the bounds not above x; np.searchsorted takes three times as long on real activations
+        place = np.zeros(x.shape, np.uint8 if bounds.size < 256 else np.intp)
+        for bound in bounds.tolist():
+            place += np.greater_equal(x.data, bound).view(np.uint8)
+        return place.astype(np.intp)
+    place = np.full(x.shape, bounds.size, np.intp)  # bounds that overflowed on load can be out of order
+    for i in range(bounds.size - 1, -1, -1):
+        place[x.data < bounds[i]] = i
+    return place
+
+
+@lru_cache(maxsize=64)
+def _table(indices: Tensor) -> Array:
+    """A static index table as an array; kept, because a network uses the same few all the time."""
+    return np.array(indices.items, np.intp).reshape(indices.shape)
+
+
+def _gather(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    x, indices = args
+    OPS["gather"].shape((x.shape,), (indices,))  # NumPy would take negative indices
+    padded = np.concatenate([x.data, np.zeros((*x.shape[:-1], 1), x.data.dtype)], axis=-1)  # index -1 is the zero
+    return narrowed(padded.take(_table(indices), axis=-1), min(x.lo, 0), max(x.hi, 0), to, measure)
+
+
+def _transpose(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    x, axes = args
+    if min(axes) < 0:
+        raise ValueError("transpose")
+    return narrowed(x.data.transpose(axes), x.lo, x.hi, to, measure, x.tight)
+
+
+def _reshape(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    x, shape = args
+    if min(shape, default=0) < 0:
+        raise ValueError("reshape")
+    return narrowed(x.data.reshape(shape), x.lo, x.hi, to, measure, x.tight)
+
+
+def _argmax(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    (x,) = args
+    return narrowed(np.asarray(x.data.argmax(-1)).astype(np.float64), 0, x.shape[-1], to, measure)
+
+
+def _sum(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+    return folds.total(args[0], args[1], to, measure)
+
+
+_KERNELS: dict[str, Kernel] = {
+    "load": _load,
+    "add": _add,
+    "sub": _sub,
+    "neg": _neg,
+    "mul": _mul,
+    "div": _div,
+    "sum": _sum,
+    "clamp": _clamp,
+    "select": _select,
+    "max": _max,
+    "isqrt": _isqrt,
+    "gather": _gather,
+    "transpose": _transpose,
+    "reshape": _reshape,
+    "argmax": _argmax,
+}

@@ -1,0 +1,34 @@
+"""Every error that pocketnn raises on purpose: one root, so that one `except` catches them all.
+
+A message says what is wrong, where, the value, the bound, and what to do.
+"""
+
+__all__ = ["DataError", "DivergenceError", "OverflowTrap", "PocketNNError", "ShapeError", "UsageError"]
+
+
+class PocketNNError(Exception):
+    """Root of every error raised on purpose by pocketnn."""
+
+
+class UsageError(PocketNNError, ValueError):
+    """A call or an option asks for something that does not exist or cannot be combined."""
+
+
+class ShapeError(UsageError):
+    """Operands whose shapes do not go together."""
+
+
+class DataError(PocketNNError, ValueError):
+    """A file or an array from outside is not what it should be: wrong magic, cut off, out of range."""
+
+
+class OverflowTrap(PocketNNError, ArithmeticError):
+    """A register overflowed on a machine that was asked to trap; `witness` holds the first narrowing."""
+
+    def __init__(self, message: str, witness: object) -> None:
+        super().__init__(message)
+        self.witness = witness
+
+
+class DivergenceError(PocketNNError):
+    """Two computations that must agree do not; the message names the first difference."""

@@ -1,0 +1,279 @@
+"""Machine: what a network sees. Named ops, a word per role, an overflow mode, site names, and a ledger of flags.
+
+Everything above `arith` is written against this class alone, so the same network code runs on any backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any
+
+import numpy as np
+
+from pocketnn.arith import (
+    CLEAN,
+    INT32,
+    OPS,
+    Backend,
+    Flags,
+    Narrowing,
+    Op,
+    Overflow,
+    Register,
+    Role,
+    Span,
+    Tensor,
+    Values,
+    Vector,
+    Word,
+    add_flags,
+    merge_spans,
+    narrowings,
+    plain,
+)
+from pocketnn.errors import OverflowTrap
+
+__all__ = ["Clock", "Ledger", "Machine", "Site", "Widths", "Witness"]
+
+
+@dataclass(frozen=True, slots=True)
+class Widths:
+    """Word-length assignment: `word` for every role but those named in `roles`."""
+
+    word: Word = INT32
+    roles: Mapping[Role, Word] = field(default_factory=dict)
+
+    def __getitem__(self, role: Role) -> Word:
+        return self.roles.get(role, self.word)
+
+    def __str__(self) -> str:
+        return "+".join([str(self.word.bits), *(f"{role.value}={word.bits}" for role, word in self.roles.items())])
+
+
+@dataclass(slots=True)
+class Clock:
+    """Where a run is: phase ("build", "train", "test", ...), epoch and step, both from 1; 0 before the first."""
+
+    phase: str = "build"
+    epoch: int = 0
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """One narrowing that changed a value, with everything needed to check it by hand."""
+
+    site: str
+    op: str
+    phase: str
+    epoch: int
+    step: int
+    element: tuple[int, ...]
+    narrowing: Narrowing
+    register: Register
+
+    def __str__(self) -> str:
+        n, r = self.narrowing, self.register
+        sign = {"product": " * ", "sum": " * " if len(n.operands) == 2 else ""}.get(n.stage, ", ")
+        shown = sign.join(map(str, n.operands[:4])) + (", ..." if len(n.operands) > 4 else "")
+        sum_of = f"{n.before} + ({shown}) = " if n.stage == "sum" else f"{self.op}({shown}) = "
+        when = self.phase if self.epoch == 0 else f"{self.phase}, epoch {self.epoch}, step {self.step}"
+        return (
+            f"{self.site} element {list(self.element)} k={n.k} [{when}]: {sum_of}{n.exact}, "
+            f"stored {n.stored} in a {r.word.bits}-bit {r.role.value} register ({r.overflow.value})"
+        )
+
+
+@dataclass(slots=True)
+class Site:
+    """Everything that one written op did in a run; counters only ever grow (sticky flags)."""
+
+    name: str
+    op: str
+    register: Register
+    calls: int = 0
+    elements: int = 0
+    narrowings: int = 0
+    flags: Flags = CLEAN
+    span: Span | None = None
+    witness: Witness | None = None
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether any narrowing changed a value, or anything was divided by zero."""
+        return self.flags.events > 0 or self.flags.zero_divisions > 0
+
+
+class Ledger:
+    """The sites of a run in the order in which they first ran, and the first overflow of all."""
+
+    def __init__(self) -> None:
+        self.sites: dict[str, Site] = {}
+        self.first: Witness | None = None
+
+    def __iter__(self) -> Iterator[Site]:
+        return iter(self.sites.values())
+
+    @property
+    def flags(self) -> Flags:
+        """Totals over all sites."""
+        return reduce(add_flags, (site.flags for site in self), CLEAN)
+
+    @property
+    def overflowed(self) -> bool:
+        """Whether any site overflowed or divided by zero."""
+        return any(site.overflowed for site in self)
+
+
+class Machine:
+    """Named ops on registers.
+
+    backend: how to compute; by default Vector. widths and overflow: the target. trap: raise OverflowTrap at the first
+    overflow instead of going on (as in Python's decimal). `scope` gives the same machine under a longer site name.
+
+    Every op method narrows its exact results into the register of role `to` (wraparound or saturation, as the machine
+    was made), adds its flags to the ledger at site "<scope>.<at>", and raises ShapeError on operands that do not match.
+    Operands are values that this machine handed out.
+    """
+
+    def __init__(
+        self,
+        backend: Backend | None = None,
+        widths: Widths | None = None,
+        overflow: Overflow = Overflow.WRAP,
+        trap: bool = False,
+    ) -> None:
+        self.backend: Backend = backend or Vector()
+        self.widths = widths or Widths()
+        self.overflow = overflow
+        self.trap = trap
+        self.ledger = Ledger()
+        self.clock = Clock()
+        self._registers = {role: Register(role, self.widths[role], overflow) for role in Role}
+        self._prefix = ""
+        self._sites: dict[str, Site] = {}
+
+    def scope(self, name: str) -> Machine:
+        """This machine, writing its ops under site prefix `name`. Ledger, clock and backend are shared."""
+        inner = object.__new__(Machine)
+        inner.__dict__.update(self.__dict__)
+        inner._prefix = f"{self._prefix}{name}."
+        inner._sites = {}
+        return inner
+
+    def now(self, phase: str, epoch: int = 0, step: int = 0) -> None:
+        """Set the clock; the network's training and evaluation loops call it before each step."""
+        self.clock.phase, self.clock.epoch, self.clock.step = phase, epoch, step
+
+    def register(self, role: Role) -> Register:
+        """The register that role `role` has on this machine."""
+        return self._registers[role]
+
+    # --- one method per row of the op table -------------------------------------------------------------
+
+    def load(self, outside: object, to: Role, at: str = "load") -> Values:
+        """Integers from outside (see as_integers), narrowed. Raises DataError if they are not integers."""
+        return self._apply(OPS["load"], (outside,), to, at)
+
+    def constant(self, value: object, at: str) -> Values:
+        """A constant of the program, narrowed like everything else."""
+        return self._apply(OPS["load"], (value,), Role.CONSTANT, at)
+
+    def add(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "add") -> Values:
+        """a + b, element by element."""
+        return self._apply(OPS["add"], (a, b), to, at)
+
+    def sub(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "sub") -> Values:
+        """a - b, element by element."""
+        return self._apply(OPS["sub"], (a, b), to, at)
+
+    def neg(self, a: Values, to: Role = Role.ACCUMULATOR, at: str = "neg") -> Values:
+        """-a; the negative of the word's minimum overflows."""
+        return self._apply(OPS["neg"], (a,), to, at)
+
+    def mul(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "mul") -> Values:
+        """a * b, element by element."""
+        return self._apply(OPS["mul"], (a, b), to, at)
+
+    def div(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "div") -> Values:
+        """a / b truncated toward zero; x / 0 gives the word's maximum and is flagged as a division by zero."""
+        return self._apply(OPS["div"], (a, b), to, at)
+
+    def mac(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "mac") -> Values:
+        """Matrix product (N, K) by (K, M): k = 0, 1, 2, ...; each product narrowed, then each sum."""
+        return self._apply(OPS["mac"], (a, b), to, at)
+
+    def sum(self, x: Values, axis: int, to: Role = Role.ACCUMULATOR, at: str = "sum") -> Values:
+        """Sum along `axis`, which stays with length 1; narrowed after each addition."""
+        return self._apply(OPS["sum"], (x, axis), to, at)
+
+    def clamp(self, x: Values, lo: Values, hi: Values, to: Role = Role.ACCUMULATOR, at: str = "clamp") -> Values:
+        """min(max(x, lo), hi)."""
+        return self._apply(OPS["clamp"], (x, lo, hi), to, at)
+
+    def select(
+        self, x: Values, below: Values, choices: Values, to: Role = Role.ACCUMULATOR, at: str = "select"
+    ) -> Values:
+        """Compare and select: choices[i] for the first i with x < below[i], else the last of the T+1 choices."""
+        return self._apply(OPS["select"], (x, below, choices), to, at)
+
+    def max(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "max") -> Values:
+        """The greater of a and b, element by element."""
+        return self._apply(OPS["max"], (a, b), to, at)
+
+    def isqrt(self, x: Values, to: Role = Role.ACCUMULATOR, at: str = "isqrt") -> Values:
+        """Floor of the square root; 0 for negative values."""
+        return self._apply(OPS["isqrt"], (x,), to, at)
+
+    def gather(self, x: Values, indices: Tensor, to: Role = Role.ACCUMULATOR, at: str = "gather") -> Values:
+        """Elements of the last axis by a static index table, shape x.shape[:-1] + indices.shape; -1 gives 0."""
+        return self._apply(OPS["gather"], (x, indices), to, at)
+
+    def transpose(self, x: Values, axes: tuple[int, ...], to: Role = Role.ACCUMULATOR, at: str = "transpose") -> Values:
+        """Permute axes."""
+        return self._apply(OPS["transpose"], (x, axes), to, at)
+
+    def reshape(self, x: Values, shape: tuple[int, ...], to: Role = Role.ACCUMULATOR, at: str = "reshape") -> Values:
+        """The same elements, row-major, in another shape."""
+        return self._apply(OPS["reshape"], (x, shape), to, at)
+
+    def argmax(self, x: Values, to: Role = Role.ACCUMULATOR, at: str = "argmax") -> Values:
+        """Index of the greatest element along the last axis, the lowest index among equals."""
+        return self._apply(OPS["argmax"], (x,), to, at)
+
+    # ----------------------------------------------------------------------------------------------------
+
+    def _apply(self, op: Op, args: tuple[Any, ...], to: Role, at: str) -> Values:
+        register = self._registers[to]
+        site = self._sites.get(at)
+        if site is None:
+            name = self._prefix + at
+            site = self._sites[at] = self.ledger.sites.setdefault(name, Site(name, op.name, register))
+        value, flags, span = self.backend.apply(op, args, register, site.name)
+        site.calls += 1
+        size = value.size
+        site.elements += size
+        if op.depth is not None:
+            size *= op.rounds * op.depth((args[0].shape,), args[op.arity :])
+        site.narrowings += size
+        if span is not None:
+            site.span = merge_spans(site.span, span)
+        if flags is not CLEAN:
+            self._note(site, op, args, flags, value.shape)
+        return value  # type: ignore[no-any-return]
+
+    def _note(self, site: Site, op: Op, args: tuple[Any, ...], flags: Flags, shape: tuple[int, ...]) -> None:
+        site.flags = add_flags(site.flags, flags)
+        if flags.events == 0 or (site.witness is not None and not self.trap):
+            return
+        element = tuple(int(i) for i in np.unravel_index(flags.first, shape))
+        operands = tuple(plain(x.ints() if op.name != "load" else x) for x in args[: op.arity])
+        steps = narrowings(op, operands + args[op.arity :], element, site.register)
+        step = next(step for step in steps if step.exact != step.stored)
+        clock = self.clock
+        site.witness = Witness(site.name, op.name, clock.phase, clock.epoch, clock.step, element, step, site.register)
+        self.ledger.first = self.ledger.first or site.witness
+        if self.trap:
+            raise OverflowTrap(str(site.witness), site.witness)

@@ -1,0 +1,185 @@
+"""Layers and networks, written against Machine alone: no float, no NumPy, no knowledge of the backend."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pocketnn.activations import activation
+from pocketnn.arith import Role, Values
+from pocketnn.errors import UsageError
+from pocketnn.init import Rand, init_limit
+from pocketnn.machine import Machine
+
+__all__ = ["WEIGHT_LIMIT", "Architecture", "BatchNorm", "Dense", "Network", "layer_names"]
+
+WEIGHT_LIMIT = 32767  # weights and biases are clamped to +-32767 after every update (PocketNN reference)
+
+
+def layer_names(count: int) -> list[str]:
+    """The reference's layer names: fc1, fc2, ..., fcLast."""
+    return [*(f"fc{i}" for i in range(1, count)), "fcLast"]
+
+
+class BatchNorm:
+    """Batch normalisation over the rows of a batch, in place of the bias (reference/semantics: 127 is one sigma).
+
+    Values: gamma, beta, 1 x features. A stdev of 0 counts as 1, a variance gone negative by overflow as 0.
+    """
+
+    def __init__(self, m: Machine, gamma: object, beta: object) -> None:
+        self.m = m
+        self.gamma = m.load(gamma, Role.WEIGHT, at="load_gamma")
+        self.beta = m.load(beta, Role.BIAS, at="load_beta")
+        self.unit, self.one = m.constant(127, "unit"), m.constant(1, "one")
+        self.rows: dict[int, Values] = {}
+        self.standardised: Values
+        self.stdev: Values
+
+    def _count(self, x: Values) -> Values:
+        """The number of rows as a constant of the program."""
+        n = x.shape[0]
+        if n not in self.rows:
+            self.rows[n] = self.m.constant(n, "rows")
+        return self.rows[n]
+
+    def forward(self, x: Values) -> Values:
+        """gamma * (127 (x - mean) / stdev) + beta, N x features."""
+        m = self.m.scope("forward")
+        n = self._count(x)
+        mean = m.div(m.sum(x, 0, at="mean_sum"), n, at="mean_div")
+        centred = m.sub(x, mean, at="centre")
+        variance = m.div(m.sum(m.mul(centred, centred, at="square"), 0, at="variance_sum"), n, at="variance_div")
+        self.stdev = m.max(m.isqrt(variance), self.one, at="stdev")
+        self.standardised = m.div(m.mul(self.unit, centred, at="scale"), self.stdev, at="standardise")
+        return m.add(m.mul(self.gamma, self.standardised, at="gamma"), self.beta, at="beta")
+
+    def backward(self, g: Values, neg_lr_inv: Values) -> Values:
+        """The delta before normalisation, from `g` after it; updates gamma and beta."""
+        m = self.m.scope("backward")
+        n = self._count(g)
+        dgamma = m.sum(m.mul(g, self.standardised, at="dgamma_mul"), 0, at="dgamma_sum")
+        dbeta = m.sum(g, 0, at="dbeta_sum")
+        inner = m.add(
+            m.neg(m.mul(dgamma, self.standardised, at="dgamma_term"), at="dgamma_neg"),
+            m.mul(n, g, at="n_term"),
+            at="inner_add",
+        )
+        inner = m.add(inner, m.neg(dbeta, at="dbeta_neg"), at="inner_sub")
+        slope = m.div(self.gamma, self.stdev, at="slope")
+        delta = m.div(m.mul(slope, inner, at="outer"), n, Role.DELTA, at="delta")
+        step = m.div(dgamma, neg_lr_inv, Role.UPDATE, at="gamma_step")
+        self.gamma = m.add(self.gamma, step, Role.WEIGHT, at="gamma_add")
+        step = m.div(dbeta, neg_lr_inv, Role.UPDATE, at="beta_step")
+        self.beta = m.add(self.beta, step, Role.BIAS, at="beta_add")
+        return delta
+
+
+class Dense:
+    """Fully connected layer: activation(x . W + b), or activation(batchnorm(x . W)).
+
+    parameters: `weight` (in x out) and `bias` (1 x out), integers from outside; also `gamma` and `beta` (1 x out) with
+    batch normalisation. input_role: the register its inputs are in. `forward` keeps what `update` needs.
+    """
+
+    def __init__(self, m: Machine, parameters: Mapping[str, Any], architecture: Architecture, input_role: Role) -> None:
+        self.input_role = input_role
+        self.weight = m.load(parameters["weight"], Role.WEIGHT, at="load_weight")
+        self.bias = m.load(parameters["bias"], Role.BIAS, at="load_bias")
+        self.fan_in, self.fan_out = self.weight.shape
+        self.norm = (
+            BatchNorm(m.scope("norm"), parameters["gamma"], parameters["beta"]) if architecture.batch_norm else None
+        )
+        self.activation = activation(m, architecture.activation, self.fan_in)
+        self.lo, self.hi = m.constant(-WEIGHT_LIMIT, "clamp_lo"), m.constant(WEIGHT_LIMIT, "clamp_hi")
+        self.m_forward, self.m_update = m.scope("forward"), m.scope("update")
+        self.m_backward = m.scope("backward")
+        self.x: Values
+        self.grad_inv: Values
+
+    def forward(self, x: Values) -> Values:
+        """Activations, N x out, from inputs, N x in."""
+        m = self.m_forward
+        self.x = x
+        sums = m.mac(x, self.weight)
+        sums = self.norm.forward(sums) if self.norm else m.add(sums, self.bias)
+        y, self.grad_inv = self.activation(sums)
+        return y
+
+    def delta(self, error: Values, neg_lr_inv: Values) -> Values:
+        """The layer's delta, N x out: `error` times the local slope, through batch normalisation where there is one."""
+        g = self.m_backward.div(error, self.grad_inv, Role.DELTA)
+        return self.norm.backward(g, neg_lr_inv) if self.norm else g
+
+    def update(self, delta: Values, neg_lr_inv: Values) -> None:
+        """W <- clamp(W + x^T delta / -lr_inv), and the bias likewise; each division truncates."""
+        m = self.m_update
+        gradient = m.mac(m.transpose(self.x, (1, 0), self.input_role), delta)
+        step = m.div(gradient, neg_lr_inv, Role.UPDATE)
+        self.weight = m.clamp(m.add(self.weight, step), self.lo, self.hi, Role.WEIGHT)
+        if self.norm is None:
+            gradient = m.sum(delta, 0, at="bias_sum")
+            step = m.div(gradient, neg_lr_inv, Role.UPDATE, at="bias_div")
+            total = m.add(self.bias, step, at="bias_add")
+            self.bias = m.clamp(total, self.lo, self.hi, Role.BIAS, at="bias_clamp")
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """What a network is: layer sizes from input to output, one activation for all layers, batch normalisation."""
+
+    dims: tuple[int, ...]
+    activation: str = "pocket_tanh"
+    batch_norm: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.dims) < 2 or any(n < 1 for n in self.dims):
+            raise UsageError(f"layer sizes are {self.dims}: at least an input and an output, all 1 or more")
+
+    def initial(self, algorithm: str, rand: Rand) -> dict[str, Any]:
+        """Initial parameters by name: all zero for DFA; drawn weights then biases, layer by layer, for BP."""
+        result: dict[str, Any] = {}
+        for name, n, m in zip(layer_names(len(self.dims) - 1), self.dims, self.dims[1:], strict=False):
+            limit = init_limit(n, m)
+            drawn = algorithm == "bp"
+            result[f"{name}_weight"] = rand.nonzero(limit, n, m) if drawn else [[0] * m for _ in range(n)]
+            result[f"{name}_bias"] = rand.nonzero(limit, 1, m) if drawn else [[0] * m]
+            if self.batch_norm:
+                result[f"{name}_gamma"], result[f"{name}_beta"] = [[1] * m], [[0] * m]
+        return result
+
+
+class Network:
+    """Dense layers in a row. parameters: integers by name, as `Architecture.initial` makes or weights files hold."""
+
+    def __init__(self, m: Machine, architecture: Architecture, parameters: Mapping[str, Any]) -> None:
+        self.architecture = architecture
+        self.m = m
+        self.layers: list[Dense] = []
+        for name in layer_names(len(architecture.dims) - 1):
+            own = {key.split("_", 1)[1]: value for key, value in parameters.items() if key.startswith(f"{name}_")}
+            role = Role.ACTIVATION if self.layers else Role.INPUT
+            self.layers.append(Dense(m.scope(name), own, architecture, role))
+
+    def forward(self, x: Values) -> Values:
+        """Outputs, N x classes, from inputs, N x features."""
+        for layer in self.layers:
+            x = layer.forward(x)
+        return x
+
+    def predict(self, outputs: Values) -> Sequence[int]:
+        """Predicted class of each row: the lowest index among the maxima."""
+        return self.m.argmax(outputs, at="predict").ints()  # type: ignore[return-value]
+
+    def parameters(self) -> dict[str, Any]:
+        """The current parameters as int64 arrays, by name."""
+        result: dict[str, Any] = {}
+        for name, layer in zip(layer_names(len(self.layers)), self.layers, strict=True):
+            result[f"{name}_weight"], result[f"{name}_bias"] = layer.weight.ints(), layer.bias.ints()
+            if layer.norm:
+                result[f"{name}_gamma"], result[f"{name}_beta"] = (
+                    layer.norm.gamma.ints(),
+                    layer.norm.beta.ints(),
+                )
+        return result

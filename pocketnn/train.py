@@ -1,0 +1,159 @@
+"""Training and evaluation of a network on a dataset, in the reference's order of draws and steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pocketnn.arith import Role, Values
+from pocketnn.data import Dataset, Split
+from pocketnn.dfa import ALGORITHMS, Learner
+from pocketnn.errors import UsageError
+from pocketnn.init import Rand
+from pocketnn.loss import TARGET
+from pocketnn.machine import Machine
+from pocketnn.nn import Architecture, Network
+
+__all__ = ["EpochResult", "Progress", "Recipe", "Run", "evaluate", "train"]
+
+LR_DOUBLING = 10  # lr_inv doubles at the start of epochs 10, 20, 30, ... (PocketNN reference)
+EVALUATION_ROWS = 500  # rows per forward pass where the batch size does not change the result
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is running, steps done and steps in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train: layer sizes between input and output, algorithm, schedule, seed.
+
+    input_shift: divide pixels by 2^input_shift before they enter the network (an explicit op; 0 for none).
+    Raises UsageError for values that make no sense.
+    """
+
+    hidden: tuple[int, ...] = (100, 50)
+    activation: str = "pocket_tanh"
+    algorithm: str = "dfa"
+    batch_norm: bool = False
+    epochs: int = 3
+    batch: int = 20
+    lr_inv: int = 1000
+    seed: int = 1
+    input_shift: int = 0
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS:
+            raise UsageError(f"algorithm {self.algorithm!r} does not exist; there are {' and '.join(ALGORITHMS)}")
+        for name, least in (("epochs", 0), ("batch", 1), ("lr_inv", 1), ("input_shift", 0)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} is {getattr(self, name)}: give a whole number from {least}")
+
+
+@dataclass(frozen=True, slots=True)
+class EpochResult:
+    """One epoch: the loss register at its end, and correct predictions while training and on the test images."""
+
+    epoch: int
+    loss_sum: int
+    train_correct: int
+    train_total: int
+    test_correct: int
+    test_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished training run. final_train_correct: training images right after the last epoch."""
+
+    network: Network
+    epochs: tuple[EpochResult, ...]
+    final_train_correct: int
+    train_total: int
+    test_correct: int
+    test_total: int
+
+
+class Inputs:
+    """Feeds batches of images into a machine, divided by 2^shift where asked for."""
+
+    def __init__(self, m: Machine, shift: int) -> None:
+        self.m = m.scope("input")
+        self.divisor = self.m.constant(1 << shift, "shift_by") if shift else None
+
+    def __call__(self, images: object) -> Values:
+        """N x pixels from uint8 images."""
+        x = self.m.load(images, Role.INPUT)
+        return x if self.divisor is None else self.m.div(x, self.divisor, Role.INPUT, at="shift")
+
+
+def evaluate(
+    m: Machine,
+    network: Network,
+    split: Split,
+    rows: int = EVALUATION_ROWS,
+    input_shift: int = 0,
+    phase: str = "test",
+    epoch: int = 0,
+    progress: Progress | None = None,
+) -> int:
+    """Correct predictions on `split`, forward passes of `rows` rows; a last short pass is included."""
+    feed = Inputs(m, input_shift)
+    correct, total = 0, len(split.labels)
+    for step, start in enumerate(range(0, total, rows), start=1):
+        m.now(phase, epoch, step)
+        predicted = network.predict(network.forward(feed(split.images[start : start + rows])))
+        correct += int(np.count_nonzero(predicted == split.labels[start : start + rows]))
+        if progress:
+            progress(phase, min(start + rows, total), total)
+    return correct
+
+
+def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | None = None) -> Run:
+    """Train by `recipe` on `m`; test after every epoch. A last short batch is dropped, as in the reference.
+
+    Draw order: initial values (BP), epoch-1 shuffle, feedback matrices at the first step (DFA), later shuffles; the
+    order of the samples carries over from epoch to epoch. Raises UsageError if there are fewer samples than `batch`.
+    """
+    images, labels = dataset.train.images, dataset.train.labels
+    count = len(labels)
+    if recipe.batch > count:
+        raise UsageError(f"batch is {recipe.batch} but there are only {count} training samples; make it smaller")
+    rand = Rand(recipe.seed)
+    architecture = Architecture((dataset.pixels, *recipe.hidden, dataset.classes), recipe.activation, recipe.batch_norm)
+    network = Network(m, architecture, architecture.initial(recipe.algorithm, rand))
+    learner = Learner(m, network, recipe.algorithm, recipe.lr_inv, rand)
+    feed = Inputs(m, recipe.input_shift)
+    targets = np.where(np.arange(dataset.classes) == labels[:, None], np.uint8(TARGET), np.uint8(0))
+    rows = recipe.batch if recipe.batch_norm else EVALUATION_ROWS  # batch statistics depend on the batch
+    order = list(range(count))
+    lr_inv = recipe.lr_inv
+    results: list[EpochResult] = []
+    for epoch in range(1, recipe.epochs + 1):
+        if epoch % LR_DOUBLING == 0:
+            lr_inv *= 2
+            learner.set_lr_inv(lr_inv)
+        rand.shuffle(order)
+        loss, correct = learner.loss.zero, 0
+        steps = count // recipe.batch
+        for step in range(1, steps + 1):
+            m.now("train", epoch, step)
+            chosen = np.array(order[(step - 1) * recipe.batch : step * recipe.batch])
+            target = m.load(targets[chosen], Role.CONSTANT, at="target")
+            done = learner.step(feed(images[chosen]), target)
+            loss = learner.loss.accumulate(loss, done.loss)
+            correct += int(np.count_nonzero(network.predict(done.outputs) == labels[chosen]))
+            if progress:
+                progress(f"epoch {epoch}/{recipe.epochs}", step, steps)
+        tested = evaluate(m, network, dataset.test, rows, recipe.input_shift, "test", epoch, progress)
+        results.append(
+            EpochResult(epoch, int(loss.ints()[0, 0]), correct, steps * recipe.batch, tested, len(dataset.test.labels))
+        )
+    final = evaluate(m, network, dataset.train, rows, recipe.input_shift, "final", recipe.epochs, progress)
+    tested = (
+        results[-1].test_correct
+        if results
+        else evaluate(m, network, dataset.test, rows, recipe.input_shift, "test", 0, progress)
+    )
+    return Run(network, tuple(results), final, count, tested, len(dataset.test.labels))
