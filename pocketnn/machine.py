@@ -80,9 +80,11 @@ class Witness:
         shown = sign.join(map(str, n.operands[:4])) + (", ..." if len(n.operands) > 4 else "")
         sum_of = f"{n.before} + ({shown}) = " if n.stage == "sum" else f"{self.op}({shown}) = "
         when = self.phase if self.epoch == 0 else f"{self.phase}, epoch {self.epoch}, step {self.step}"
+        place = f"{self.site}{list(self.element) or ''} k={n.k}"
+        article = "an" if r.word.bits in (8, 11, 18) else "a"
         return (
-            f"{self.site} element {list(self.element)} k={n.k} [{when}]: {sum_of}{n.exact}, "
-            f"stored {n.stored} in a {r.word.bits}-bit {r.role.value} register ({r.overflow.value})"
+            f"{place} [{when}]: {sum_of}{n.exact}, stored {n.stored} "
+            f"in {article} {r.word.bits}-bit {r.role.value} register ({r.overflow.value})"
         )
 
 

@@ -14,7 +14,8 @@ class Flags(NamedTuple):
     transient: elements whose final value is the exact one all the same (wraparound is a ring).
     corrupted: elements whose final value differs from the exact one. elements = transient + corrupted.
     vanished: non-zero dividends in `div` into an update register whose exact quotient is zero.
-    zero_divisions: elements divided by zero. first: row-major index of the first element with an event, -1 if there is none.
+    zero_divisions: elements divided by zero.
+    first: row-major index of the first element with an event, -1 if there is none.
     """
 
     events: int = 0

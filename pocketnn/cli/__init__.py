@@ -1,0 +1,67 @@
+"""The `pocketnn` command: results on stdout, progress and messages on stderr, documented exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import click
+
+from pocketnn import __version__
+from pocketnn.cli.audit import audit
+from pocketnn.cli.bench import bench
+from pocketnn.cli.conform import conform
+from pocketnn.cli.data import data
+from pocketnn.cli.training import evaluate, train
+from pocketnn.errors import OverflowTrap, PocketNNError
+
+__all__ = ["main"]
+
+
+class _Commands(click.Group):
+    """Turns every expected failure into one line on stderr and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+            return result
+        except OverflowTrap as error:
+            _fail(f"overflow: {error}", 1)
+        except PocketNNError as error:
+            _fail(str(error), 2)
+        except KeyboardInterrupt:
+            _fail("interrupted; nothing was saved", 130)
+        except BrokenPipeError:
+            _silence_stdout()  # the reader of our output has gone; that is its right
+            sys.exit(141)
+        except OSError as error:
+            _silence_stdout()
+            _fail(f"{error.filename or 'output'}: {error.strerror or error}", 2)
+        except MemoryError:
+            _fail("out of memory; use a smaller network, batch or --limit", 2)
+
+
+def _fail(message: str, code: int) -> None:
+    click.echo(f"pocketnn: {' '.join(message.split())}", err=True)
+    sys.exit(code)
+
+
+def _silence_stdout() -> None:
+    """Keep Python from trying, at exit, to write out again what could not be written."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__)
+def main() -> None:
+    """Emulate integer-only neural networks bit for bit, and see where they overflow.
+
+    Exit codes: 0 done, and nothing found wrong; 1 the answer is no (an overflow on the machine asked for, a number that
+    differs); 2 bad usage or input; 130 interrupted.
+    """
+
+
+for command in (train, evaluate, audit, conform, data, bench):
+    main.add_command(command)

@@ -1,0 +1,143 @@
+"""Options that several commands share, and progress on stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pocketnn.activations import ACTIVATIONS
+from pocketnn.arith import MAX_BITS, MIN_BITS, Overflow, Role, Word
+from pocketnn.dfa import ALGORITHMS
+from pocketnn.errors import UsageError
+from pocketnn.machine import Widths
+from pocketnn.train import Progress, Recipe
+
+__all__ = [
+    "Sizes",
+    "check_writable",
+    "data_options",
+    "json_option",
+    "machine_options",
+    "overflow_of",
+    "progress_line",
+    "recipe_of",
+    "recipe_options",
+    "widths_of",
+]
+
+Decorator = Callable[[Any], Any]
+
+
+def _all(*options: Decorator) -> Decorator:
+    """One decorator that applies several options, shown in the order written."""
+
+    def apply(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return apply
+
+
+class Sizes(click.ParamType):
+    """Layer sizes: whole numbers from 1 with commas between; empty for no hidden layer."""
+
+    name = "N,N,..."
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            sizes = tuple(int(part) for part in value.split(",")) if value.strip() else ()
+        except ValueError:
+            self.fail(f"{value!r} is not a list like 100,50", param, ctx)
+        if any(size < 1 for size in sizes):
+            self.fail(f"{value!r}: layer sizes are 1 or more", param, ctx)
+        return sizes
+
+
+_DEFAULT = Recipe()
+_WORD = click.IntRange(MIN_BITS, MAX_BITS)
+
+data_options = _all(
+    click.option(
+        "--data", default="digits", show_default=True, metavar="NAME|DIR", help="Dataset: a name, or a folder."
+    ),
+    click.option("--limit", type=click.IntRange(1), help="Use only the first N training and the first N test images."),
+)
+recipe_options = _all(
+    click.option("--hidden", type=Sizes(), default="100,50", show_default=True, help="Sizes of the hidden layers."),
+    click.option(
+        "--activation", type=click.Choice(list(ACTIVATIONS)), default=_DEFAULT.activation, show_default=True,
+        help="Activation of every layer.",
+    ),
+    click.option(
+        "--algorithm", type=click.Choice(ALGORITHMS), default=_DEFAULT.algorithm, show_default=True,
+        help="Direct Feedback Alignment or back-propagation.",
+    ),
+    click.option("--batch-norm", is_flag=True, help="Batch normalisation in place of the bias."),
+    click.option("--epochs", type=click.IntRange(0), default=5, show_default=True, help="Passes over the training images."),
+    click.option("--batch", type=click.IntRange(1), default=_DEFAULT.batch, show_default=True, help="Rows a step."),
+    click.option(
+        "--lr-inv", type=click.IntRange(1), default=_DEFAULT.lr_inv, show_default=True,
+        help="Inverse learning rate; doubles at epochs 10, 20, ...",
+    ),
+    click.option("--seed", type=click.IntRange(0), default=_DEFAULT.seed, show_default=True, help="Seed of glibc's rand()."),
+    click.option(
+        "--input-shift", type=click.IntRange(0, MAX_BITS), default=0, show_default=True,
+        help="Divide pixels by 2^N first, as an op of the program.",
+    ),
+)  # fmt: skip
+machine_options = _all(
+    click.option("--word", type=_WORD, default=32, show_default=True, help="Register width of every role, in bits."),
+    click.option("--accumulator", type=_WORD, help="Width of accumulators, where it differs."),
+    click.option(
+        "--overflow", type=click.Choice([o.value for o in Overflow]), default="wrap", show_default=True,
+        help="What a register does with a value that does not fit.",
+    ),
+)  # fmt: skip
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+
+
+def recipe_of(options: Mapping[str, Any]) -> Recipe:
+    """The training recipe that `recipe_options` describe."""
+    return Recipe(**{name: options[name] for name in Recipe.__dataclass_fields__})
+
+
+def widths_of(word: int, accumulator: int | None) -> Widths:
+    """The word-length assignment that `machine_options` describe."""
+    return Widths(Word(word), {} if accumulator in (None, word) else {Role.ACCUMULATOR: Word(accumulator or word)})
+
+
+def overflow_of(name: str) -> Overflow:
+    """The overflow mode of that name."""
+    return Overflow(name)
+
+
+def check_writable(path: Path | None) -> None:
+    """Refuse, before a long run, a path that cannot be written after it. Raises UsageError."""
+    if path is not None and not path.absolute().parent.is_dir():
+        raise UsageError(f"{path}: the folder {path.absolute().parent} does not exist; make it first")
+
+
+def progress_line() -> Progress | None:
+    """A line on stderr that shows what is running and how far it is; None when stderr is not a terminal."""
+    if not sys.stderr.isatty():
+        return None
+    shown = 0.0
+
+    def show(what: str, done: int, total: int) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if now - shown > 0.1:
+            shown = now
+            click.echo(f"\r\x1b[K{what} {done}/{total} ({100 * done // max(1, total)} %)", nl=False, err=True)
+        if done == total:
+            click.echo("\r\x1b[K", nl=False, err=True)
+
+    return show

@@ -1,0 +1,169 @@
+"""`pocketnn train` and `pocketnn eval`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pocketnn.activations import ACTIVATIONS
+from pocketnn.audit.text import compact, flags_data, witness_data
+from pocketnn.cli.options import (
+    check_writable,
+    data_options,
+    json_option,
+    machine_options,
+    overflow_of,
+    progress_line,
+    recipe_of,
+    recipe_options,
+    widths_of,
+)
+from pocketnn.data import load_dataset
+from pocketnn.errors import DataError
+from pocketnn.machine import Ledger, Machine
+from pocketnn.nn import Architecture, Network
+from pocketnn.train import Run
+from pocketnn.train import evaluate as evaluate_network
+from pocketnn.train import train as train_network
+from pocketnn.weights import load_weights, save_weights
+
+__all__ = ["evaluate", "train"]
+
+trap_option = click.option("--trap", is_flag=True, help="Stop at the first overflow, exit code 1.")
+
+
+@click.command()
+@data_options
+@recipe_options
+@machine_options
+@trap_option
+@click.option("--save", type=click.Path(path_type=Path), help="Save the weights: FILE.npz, or a folder of CSV files.")
+@json_option
+def train(
+    data: str,
+    limit: int | None,
+    word: int,
+    accumulator: int | None,
+    overflow: str,
+    trap: bool,
+    save: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Train a network on an emulated machine.
+
+    Prints per epoch the loss register, the correct predictions while training and those on the test images, then what
+    overflowed. An overflow does not change the exit code (see `pocketnn audit`) unless --trap is given.
+    """
+    check_writable(save)
+    recipe = recipe_of(options)
+    dataset = load_dataset(data, limit)
+    machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
+    run = train_network(machine, dataset, recipe, progress_line())
+    if save:
+        meta = {"activation": recipe.activation, "input_shift": recipe.input_shift, "batch": recipe.batch}
+        save_weights(save, run.network.parameters(), meta)
+    click.echo(json.dumps(_train_data(run, machine.ledger)) if as_json else _train_text(run, machine.ledger))
+
+
+def _train_data(run: Run, ledger: Ledger) -> dict[str, Any]:
+    return {
+        "schema": "pocketnn-train/1",
+        "epochs": [{field: getattr(epoch, field) for field in epoch.__dataclass_fields__} for epoch in run.epochs],
+        "final_train_correct": run.final_train_correct,
+        "train_total": run.train_total,
+        "overflow": _overflow_data(ledger),
+    }
+
+
+def _overflow_data(ledger: Ledger) -> dict[str, Any]:
+    return {
+        "flags": flags_data(ledger.flags),
+        "first": witness_data(ledger.first),
+        "sites": {site.name: flags_data(site.flags) for site in ledger if site.overflowed},
+    }
+
+
+def _train_text(run: Run, ledger: Ledger) -> str:
+    lines = ["epoch    loss sum     train correct      test correct"]
+    lines += [
+        f"{e.epoch:5d} {e.loss_sum:11d} {_share(e.train_correct, e.train_total)} {_share(e.test_correct, e.test_total)}"
+        for e in run.epochs
+    ]
+    lines.append(f"after it {_share(run.final_train_correct, run.train_total):>26} (training images, final weights)")
+    return "\n".join([*lines, *_overflow_text(ledger)])
+
+
+def _share(correct: int, total: int) -> str:
+    return f"{f'{correct}/{total}':>17}"
+
+
+def _overflow_text(ledger: Ledger) -> list[str]:
+    flags = ledger.flags
+    vanished = f"{compact(flags.vanished)} non-zero updates divided to zero" if flags.vanished else ""
+    if not ledger.overflowed:
+        return ["no overflow" + (f"; {vanished}" if vanished else "")]
+    lines = [
+        f"{compact(flags.events)} overflows in {compact(flags.elements)} elements "
+        f"({compact(flags.corrupted)} corrupted, {compact(flags.transient)} transient), "
+        f"{compact(flags.zero_divisions)} divisions by zero" + (f"; {vanished}" if vanished else ""),
+    ]
+    if ledger.first:
+        lines.append(f"first: {ledger.first}")
+    worst = sorted((s for s in ledger if s.overflowed), key=lambda s: -s.flags.events - s.flags.zero_divisions)
+    lines += [
+        f"  {site.name:<34} {compact(site.flags.events):>6} overflows, {compact(site.flags.elements):>6} of "
+        f"{compact(site.elements):>6} elements, {compact(site.flags.corrupted):>6} corrupted, "
+        f"{compact(site.flags.zero_divisions):>6} x/0"
+        for site in worst
+    ]
+    return lines
+
+
+@click.command("eval")
+@click.argument("weights", type=click.Path(path_type=Path))
+@data_options
+@click.option(
+    "--activation", type=click.Choice(list(ACTIVATIONS)), help="Default: what the weights say, else pocket_tanh."
+)
+@machine_options
+@trap_option
+@json_option
+def evaluate(
+    weights: Path,
+    data: str,
+    limit: int | None,
+    activation: str | None,
+    word: int,
+    accumulator: int | None,
+    overflow: str,
+    trap: bool,
+    as_json: bool,
+) -> None:
+    """Count correct predictions of saved WEIGHTS (.npz, or a folder of CSV files) on the test images."""
+    parameters, meta = load_weights(weights)
+    dataset = load_dataset(data, limit)
+    widths = [parameters[name].shape for name in parameters if name.endswith("_weight")]
+    dims = (widths[0][0], *(columns for _, columns in widths))
+    if dims[0] != dataset.pixels or dims[-1] != dataset.classes:
+        raise DataError(
+            f"{weights}: a network of {dims[0]} inputs and {dims[-1]} outputs, but {dataset.name} has "
+            f"{dataset.pixels} pixels and {dataset.classes} classes"
+        )
+    batch_norm = any(name.endswith("_gamma") for name in parameters)
+    name = activation or str(meta.get("activation", "pocket_tanh"))
+    machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
+    network = Network(machine, Architecture(dims, name, batch_norm), parameters)
+    rows = {"rows": int(meta.get("batch", 20))} if batch_norm else {}
+    shift = int(meta.get("input_shift", 0))
+    correct = evaluate_network(machine, network, dataset.test, input_shift=shift, progress=progress_line(), **rows)
+    total = len(dataset.test.labels)
+    if as_json:
+        overflows = _overflow_data(machine.ledger)
+        result = {"schema": "pocketnn-eval/1", "test_correct": correct, "test_total": total, "overflow": overflows}
+        click.echo(json.dumps(result))
+    else:
+        click.echo("\n".join([f"{correct} of {total}", *_overflow_text(machine.ledger)]))

@@ -1,0 +1,137 @@
+"""Datasets found by name, and what must be true of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+from pocketnn.data.idx import Bytes, read_idx
+from pocketnn.errors import DataError, UsageError
+
+__all__ = ["FILES", "KNOWN", "Dataset", "Place", "Split", "cache_folder", "load_dataset", "places"]
+
+KNOWN = ("digits", "mnist", "fashion-mnist")
+FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
+_SYSTEM = Path("/usr/share/datasets")  # Debian's dataset packages
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Images (N x pixels) and their labels (N), unsigned bytes."""
+
+    images: Bytes
+    labels: Bytes
+
+    def first(self, count: int | None) -> Split:
+        """The first `count` samples; all of them for None."""
+        return self if count is None else Split(self.images[:count], self.labels[:count])
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Training and test images of `classes` classes, read from the folder `source`."""
+
+    name: str
+    train: Split
+    test: Split
+    classes: int
+    source: str
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of an image."""
+        return int(self.train.images.shape[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder where a dataset is looked for. missing: which of its files are not there; all of them if no folder."""
+
+    folder: Path
+    missing: tuple[str, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether the dataset can be read from here."""
+        return not self.missing
+
+
+def cache_folder() -> Path:
+    """Where `pocketnn data fetch` puts datasets: $XDG_CACHE_HOME/pocketnn, by default ~/.cache/pocketnn."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pocketnn"
+
+
+def places(name: str) -> Iterator[Place]:
+    """The folders where a dataset of that name is looked for, in order."""
+    own = os.environ.get("POCKETNN_DATA")
+    folders = [Path(own) / name] if own else []
+    folders += [cache_folder() / name, _SYSTEM / name]
+    if name == "digits":
+        folders.append(Path(str(files("pocketnn.data"))) / "digits")
+    for folder in folders:
+        yield _place(folder)
+
+
+def _place(folder: Path) -> Place:
+    return Place(folder, tuple(file for file in FILES if _file(folder, file) is None))
+
+
+def _file(folder: Path, file: str) -> Path | None:
+    return next((path for path in (folder / file, folder / f"{file}.gz") if path.is_file()), None)
+
+
+def load_dataset(name: str, limit: int | None = None) -> Dataset:
+    """Read a dataset by name, or from a folder that holds its four IDX files.
+
+    limit: keep only the first N training and the first N test images. Raises DataError if it is not found, incomplete,
+    empty, or its parts do not go together; UsageError for a limit below 1.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit is {limit}: keep at least 1 sample")
+    if os.sep in name or name in (".", ".."):
+        found = _place(Path(name))
+        if not found.complete:
+            raise DataError(f"{name}: no dataset there; missing {', '.join(found.missing)} (each may end in .gz)")
+        return _read(Path(name).name, found.folder, limit)
+    looked = list(places(name))
+    for place in looked:
+        if place.complete:
+            return _read(name, place.folder, limit)
+    if Path(name).is_dir():
+        return load_dataset(os.path.join(os.curdir, name), limit)
+    where = ", ".join(str(place.folder) for place in looked)
+    advice = f"get it with 'pocketnn data fetch {name}' or set POCKETNN_DATA" if name in KNOWN else (
+        f"known names are {', '.join(KNOWN)}; a folder is named with its path"
+    )  # fmt: skip
+    raise DataError(f"dataset {name!r} is not in {where}; {advice}")
+
+
+def _read(name: str, folder: Path, limit: int | None) -> Dataset:
+    paths = [path for path in (_file(folder, file) for file in FILES) if path is not None]
+    train, test = _split(*paths[:2]), _split(*paths[2:])
+    if train.images.shape[1] != test.images.shape[1]:
+        raise DataError(
+            f"{paths[2]}: images of {test.images.shape[1]} pixels, but {paths[0]} has {train.images.shape[1]}"
+        )
+    classes = 10 if name in KNOWN else max(2, int(train.labels.max()) + 1)
+    for path, split in ((paths[1], train), (paths[3], test)):
+        wrong = (split.labels >= classes).nonzero()[0]
+        if wrong.size:
+            raise DataError(f"{path}: label {wrong[0]} is {split.labels[wrong[0]]}; labels here are 0 to {classes - 1}")
+    return Dataset(name, train.first(limit), test.first(limit), classes, str(folder))
+
+
+def _split(images_path: Path, labels_path: Path) -> Split:
+    images, labels = read_idx(images_path), read_idx(labels_path)
+    if labels.ndim != 1 or images.ndim < 2:
+        raise DataError(
+            f"{images_path}, {labels_path}: {images.ndim} and {labels.ndim} dimensions; images have 2 or 3, labels 1"
+        )
+    if len(images) != len(labels):
+        raise DataError(f"{labels_path}: {len(labels)} labels for {len(images)} images in {images_path.name}")
+    if images.size == 0:
+        raise DataError(f"{images_path}: holds no images")
+    return Split(images.reshape(len(images), -1), labels)

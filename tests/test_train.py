@@ -1,0 +1,194 @@
+"""Training and evaluation: against the reference's run, against the yardstick, and across backends."""
+
+import numpy as np
+import pytest
+from tiny import blobs
+
+from pocketnn.arith import INT16, INT32, Lockstep, Overflow, Reference, Role, Vector, Word
+from pocketnn.data import load_dataset
+from pocketnn.errors import OverflowTrap, UsageError
+from pocketnn.init import Rand
+from pocketnn.machine import Machine, Widths
+from pocketnn.nn import Architecture, Network
+from pocketnn.train import Recipe, evaluate, train
+from pocketnn.weights import load_weights
+from pocketnn.yardstick import train_int64
+
+
+def rows(run):
+    return [(e.loss_sum, e.train_correct, e.test_correct) for e in run.epochs] + [(0, run.final_train_correct, 0)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiled", [None, False])
+def test_mnist_equals_the_reference_number_by_number(datasets, golden, compiled):
+    machine = Machine(Vector(compiled=compiled))
+    run = train(machine, load_dataset("mnist"), Recipe((100, 50), epochs=3, seed=1))
+    assert rows(run) == [
+        (1070190, 54667, 9484),
+        (597476, 57266, 9584),
+        (489390, 57843, 9643),
+        (0, 58249, 0),
+    ]
+    assert not machine.ledger.overflowed
+    expected, _ = load_weights(golden / "mnist-3-epochs")
+    actual = run.network.parameters()
+    assert set(actual) == set(expected)
+    for name in expected:
+        assert np.array_equal(actual[name], expected[name]), name
+
+
+@pytest.mark.slow
+def test_golden_weights_get_9643_right(datasets, golden):
+    parameters, _ = load_weights(golden / "mnist-3-epochs")
+    machine = Machine()
+    network = Network(machine, Architecture((784, 100, 50, 10)), parameters)
+    assert evaluate(machine, network, load_dataset("mnist").test) == 9643
+    assert not machine.ledger.overflowed
+
+
+@pytest.mark.slow
+def test_untrained_network_predicts_class_0(datasets):
+    run = train(Machine(), load_dataset("mnist"), Recipe((100, 50), epochs=0))
+    assert (run.final_train_correct, run.test_correct) == (5923, 980)
+
+
+@pytest.mark.slow
+def test_fashion_mnist_by_the_papers_network(datasets):
+    dataset = load_dataset("fashion-mnist")
+    machine = Machine()
+    run = train(machine, dataset, Recipe((200, 100, 50), epochs=1))
+    assert rows(run) == train_int64(dataset, (200, 100, 50), 1)
+    assert run.test_correct > 7000
+    assert not machine.ledger.overflowed
+
+
+def test_equals_the_yardstick():
+    dataset = blobs(200)
+    assert rows(train(Machine(), dataset, Recipe((9, 7), epochs=3))) == train_int64(dataset, (9, 7), 3)
+
+
+def test_learns():
+    dataset = blobs(800)
+    run = train(Machine(), dataset, Recipe((16,), epochs=5))
+    assert run.test_correct > 0.9 * run.test_total
+
+
+@pytest.mark.parametrize("overflow", list(Overflow))
+@pytest.mark.parametrize("bits", [8, 16, 32])
+@pytest.mark.parametrize("recipe", [
+    Recipe((5,), epochs=2, batch=4, lr_inv=10),
+    Recipe((5, 4), algorithm="bp", epochs=1, batch=7, lr_inv=10),
+    Recipe((5, 4), batch_norm=True, epochs=1, batch=5, lr_inv=10),
+    Recipe((), activation="pocket_softmax", epochs=1, batch=3, input_shift=3),
+    Recipe((4,), activation="plu", algorithm="bp", epochs=1, batch=1, lr_inv=1),
+])  # fmt: skip
+def test_reference_and_vector_agree_on_every_op_of_a_training(recipe, bits, overflow):
+    machine = Machine(Lockstep(Reference(), Vector(measure=True)), Widths(Word(bits)), overflow)
+    run = train(machine, blobs(24, pixels=6), recipe)
+    assert len(run.epochs) == recipe.epochs
+    assert all(site.span is not None for site in machine.ledger if site.elements)
+
+
+def test_results_do_not_depend_on_the_evaluation_batch():
+    dataset = blobs(100)
+    machine = Machine()
+    network = train(machine, dataset, Recipe((9,), epochs=2)).network
+    assert len({evaluate(machine, network, dataset.test, rows) for rows in (1, 7, 50, 1000)}) == 1
+
+
+def test_widening_changes_nothing_once_nothing_overflows():
+    results = []
+    for bits in (32, 40, 48):
+        machine = Machine(None, Widths(Word(bits)))
+        results.append(rows(train(machine, blobs(100), Recipe((9,), epochs=2))))
+        assert not machine.ledger.overflowed
+    assert results[0] == results[1] == results[2]
+
+
+def test_a_narrow_machine_runs_to_the_end_and_says_so():
+    machine = Machine(None, Widths(INT16))
+    run = train(machine, blobs(200, pixels=300), Recipe((9,), epochs=1))
+    assert len(run.epochs) == 1
+    assert machine.ledger.overflowed
+    assert machine.ledger.first is not None
+    assert machine.ledger.first.site == "fc1.activation.scale_by"  # 256 * 300
+
+
+def test_roles_may_have_words_of_their_own():
+    wide = Widths(INT16, {Role.ACCUMULATOR: INT32})
+    machine = Machine(None, wide)
+    train(machine, blobs(60), Recipe((9,), epochs=1))
+    words = {site.register.role: site.register.word for site in machine.ledger}
+    assert words[Role.ACCUMULATOR] == INT32
+    assert {word for role, word in words.items() if role is not Role.ACCUMULATOR} == {INT16}
+
+
+def test_trap_stops_training():
+    with pytest.raises(OverflowTrap, match="scale_by"):
+        train(Machine(None, Widths(Word(8)), trap=True), blobs(), Recipe((9,)))
+
+
+def test_learning_rate_halves_at_epoch_10():
+    machine = Machine()
+    train(machine, blobs(8), Recipe((2,), epochs=20, batch=4))
+    assert machine.ledger.sites["neg_lr_inv"].calls == 3
+
+
+def test_short_last_batch_is_dropped():
+    run = train(Machine(), blobs(90), Recipe((3,), epochs=1, batch=20))
+    assert run.epochs[0].train_total == 40
+    assert run.train_total == 45
+
+
+def test_feedback_is_drawn_after_the_first_shuffle_last_layer_first():
+    dataset = blobs(40)
+    machine = Machine()
+    seen = {}
+    original = machine.backend.apply
+
+    def spy(op, args, to, site):
+        outcome = original(op, args, to, site)
+        if site.endswith("load_feedback"):
+            seen[site] = outcome.value.ints().tolist()
+        return outcome
+
+    machine.backend.apply = spy
+    train(machine, dataset, Recipe((5, 4), epochs=1, seed=9))
+    rand = Rand(9)
+    rand.shuffle(list(range(20)))
+    # floor(sqrt(393204 / 9)) = 209 for fc2 (5 to 4), floor(sqrt(393204 / 17)) = 152 for fc1 (12 to 5)
+    assert seen["fc2.backward.load_feedback"] == rand.nonzero(209, 3, 4)
+    assert seen["fc1.backward.load_feedback"] == rand.nonzero(152, 3, 5)
+
+
+def test_batch_larger_than_the_data():
+    with pytest.raises(UsageError, match="batch is 31 but there are only 30"):
+        train(Machine(), blobs(60), Recipe(batch=31))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("epochs", -1), ("batch", 0), ("lr_inv", 0), ("input_shift", -1), ("algorithm", "sgd")]
+)
+def test_recipes_that_make_no_sense(field, value):
+    with pytest.raises(UsageError, match=f"{field}.*{value}"):
+        Recipe(**{field: value})
+
+
+@pytest.mark.parametrize("dims", [(), (3,), (3, 0), (-1, 2)])
+def test_architectures_that_make_no_sense(dims):
+    with pytest.raises(UsageError, match="layer sizes"):
+        Architecture(dims)
+
+
+def test_input_shift_is_an_op_of_the_program():
+    machine = Machine()
+    train(machine, blobs(60), Recipe((3,), epochs=1, input_shift=4))
+    assert machine.ledger.sites["input.shift"].op == "div"
+
+
+def test_progress_is_told():
+    told = []
+    train(Machine(), blobs(60), Recipe((3,), epochs=1, batch=10), lambda *what: told.append(what))
+    assert told[:3] == [("epoch 1/1", 1, 3), ("epoch 1/1", 2, 3), ("epoch 1/1", 3, 3)]
+    assert told[-1] == ("final", 30, 30)
