@@ -38,7 +38,8 @@ def save_weights(path: Path, parameters: Mapping[str, Any], meta: Mapping[str, i
     """
     if path.suffix == ".npz":
         with atomic_write(path) as file:
-            np.savez(file, meta=np.array(json.dumps(dict(meta))), **{k: np.asarray(v) for k, v in parameters.items()})
+            arrays: dict[str, Any] = {name: np.asarray(matrix, np.int64) for name, matrix in parameters.items()}
+            np.savez(file, allow_pickle=False, meta=np.array(json.dumps(dict(meta))), **arrays)
         return
     if path.exists() and not (path.is_dir() and all(_ours(entry.name) for entry in path.iterdir())):
         raise UsageError(f"{path}: exists and holds something other than weights; name another folder, or FILE.npz")
@@ -70,8 +71,8 @@ def _ours(name: str) -> bool:
 def load_weights(path: Path) -> tuple[dict[str, Matrix], Meta]:
     """Read what `save_weights` wrote, or the reference's folder of CSV files; matrices in the order of the layers.
 
-    Raises DataError for anything that is not a whole network of integers of at most 48 bits: floats, ragged rows, pickled
-    objects, missing layers, layers whose sizes do not follow on each other.
+    Raises DataError for anything that is not a whole network of integers of at most 48 bits: floats, ragged rows,
+    pickled objects, missing layers, layers whose sizes do not follow on each other.
     """
     try:
         matrices, meta = _load_folder(path) if path.is_dir() else _load_npz(path)
@@ -99,7 +100,7 @@ def _load_csv(path: Path) -> Matrix:
         for number, cells in enumerate(csv.reader(file), start=1):
             if cells and cells[-1] == "":
                 cells.pop()  # the comma after the last number
-            rows.append([_integer(cell, f"{path}: row {number}, column {i}") for i, cell in enumerate(cells, start=1)])
+            rows.append([_integer(cell, f"{path}: row {number}, column {i}") for i, cell in enumerate(cells, 1)])
             if len(rows[-1]) != len(rows[0]):
                 raise DataError(f"{path}: row {number} has {len(rows[-1])} numbers, row 1 has {len(rows[0])}")
     if not rows or not rows[0]:

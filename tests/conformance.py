@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 from hypothesis import strategies as st
-from strategies import arrays, broadcasting, integers_outside, overflows, registers, shapes, values, words
+from strategies import arrays, broadcasting, integers_outside, overflows, patterned, registers, shapes, values, words
 
 from pocketnn.arith import (
     OPS,
@@ -47,6 +47,7 @@ __all__ = [
     "check_program",
     "exhaustive",
     "fold_cases",
+    "patterned_pairs",
     "programs",
 ]
 
@@ -227,7 +228,7 @@ class Oracle(Backend):
         if to.overflow is Overflow.WRAP:
             stored = _objects((exact + half) % (2 * half) - half)
         else:
-            stored = _objects(np.maximum(np.minimum(exact, half - 1), -half))
+            stored = _objects(np.where(exact >= half, half - 1, np.where(exact < -half, -half, exact)))
         return stored, (stored != exact).astype(bool)
 
     @staticmethod
@@ -258,12 +259,10 @@ def exhaustive() -> Iterator[Case]:
     """Every pair, value or triple of narrow words for every op, into words of the same and of other widths."""
     w3, w4, w8 = Word(3), Word(4), Word(8)
     for mode in Overflow:
-        for word, targets in ((w4, (2, 4, 7)), (w8, (4, 8))):
-            column, row = _every(word)[:, None], _every(word)[None, :]
+        for word, targets in ((w4, (2, 4, 7)), (w8, (8,))):
             for bits in targets:
                 for op in ("add", "sub", "mul", "div", "max"):
-                    role = Role.UPDATE if op == "div" else Role.ACCUMULATOR
-                    yield Case(op, ((column, word), (row, word)), Register(role, Word(bits), mode))
+                    yield _pairs(op, _every(word), word, Word(bits), mode)
         for bits in (3, 8, 9):
             to = Register(Role.ACTIVATION, Word(bits), mode)
             for op, params in (("neg", ()), ("isqrt", ()), ("reshape", ((16, 16),)), ("load", ())):
@@ -284,6 +283,20 @@ def exhaustive() -> Iterator[Case]:
             yield Case("sum", ((_tuples(w4, 3).T, w4),), to, (0,))
             yield Case("mac", ((_tuples(w3, 2), w3), (_tuples(w3, 2).T, w3)), to)
         yield Case("mac", ((_tuples(w4, 2), w4), (_tuples(w4, 2).T, w4)), Register(Role.ACCUMULATOR, w4, mode))
+
+
+def patterned_pairs() -> Iterator[Case]:
+    """Pairs of patterned operands on both sides of each limit at which an exact dtype ends."""
+    for mode, bits, op in itertools.product(Overflow, (16, 24, 25, 32, 48), ("add", "sub", "mul", "div")):
+        word = Word(bits)
+        chosen = np.array(patterned(word))
+        chosen = np.concatenate([chosen[:9], chosen[-9:], chosen[9:-9:5]])
+        yield _pairs(op, chosen, word, word, mode)
+
+
+def _pairs(op: str, operands: np.ndarray, word: Word, to: Word, mode: Overflow) -> Case:
+    role = Role.UPDATE if op == "div" else Role.ACCUMULATOR
+    return Case(op, ((operands[:, None], word), (operands[None, :], word)), Register(role, to, mode))
 
 
 # --- arbitrary cases ---------------------------------------------------------------------------------------

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")  # before NumPy is imported; see pocketnn/__main__.py
+
 import pytest
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared"

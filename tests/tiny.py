@@ -12,7 +12,7 @@ def blobs(count=60, pixels=12, classes=3, seed=0, top=255):
     images = rng.integers(0, top // 4 + 1, (count, pixels)).astype(np.uint8)
     block = pixels // classes
     for image, label in zip(images, labels, strict=True):
-        image[label * block : (label + 1) * block] = top
+        image[int(label) * block : (int(label) + 1) * block] = top
     half = count // 2
     return Dataset(
         "blobs", Split(images[:half], labels[:half]), Split(images[half:], labels[half:]), classes, "made up"

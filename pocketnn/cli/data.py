@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import click
 
@@ -23,13 +24,13 @@ def data() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """Show which datasets were found, and every place that was looked at."""
-    result = []
+    result: list[dict[str, Any]] = []
     for name in KNOWN:
         looked = [
             {"folder": str(p.folder), "found": p.complete, "missing": list(p.missing) if p.folder.is_dir() else None}
             for p in places(name)
         ]
-        entry = {"name": name, "places": looked, "used": None, "error": None}
+        entry: dict[str, Any] = {"name": name, "places": looked, "used": None, "error": None}
         if any(place["found"] for place in looked):
             try:
                 dataset = load_dataset(name)
@@ -51,7 +52,7 @@ def list_(as_json: bool) -> None:
         click.echo("\n".join(_lines(entry)))
 
 
-def _lines(entry: dict) -> list[str]:  # type: ignore[type-arg]
+def _lines(entry: dict[str, Any]) -> list[str]:
     used = entry["used"]
     if used:
         lines = [

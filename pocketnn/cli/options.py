@@ -44,7 +44,7 @@ def _all(*options: Decorator) -> Decorator:
     return apply
 
 
-class Sizes(click.ParamType):
+class Sizes(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
     """Layer sizes: whole numbers from 1 with commas between; empty for no hidden layer."""
 
     name = "N,N,..."
@@ -65,9 +65,7 @@ _DEFAULT = Recipe()
 _WORD = click.IntRange(MIN_BITS, MAX_BITS)
 
 data_options = _all(
-    click.option(
-        "--data", default="digits", show_default=True, metavar="NAME|DIR", help="Dataset: a name, or a folder."
-    ),
+    click.option("--data", default="digits", show_default=True, metavar="NAME|DIR", help="Dataset, or its folder."),
     click.option("--limit", type=click.IntRange(1), help="Use only the first N training and the first N test images."),
 )
 recipe_options = _all(
@@ -81,13 +79,13 @@ recipe_options = _all(
         help="Direct Feedback Alignment or back-propagation.",
     ),
     click.option("--batch-norm", is_flag=True, help="Batch normalisation in place of the bias."),
-    click.option("--epochs", type=click.IntRange(0), default=5, show_default=True, help="Passes over the training images."),
+    click.option("--epochs", type=click.IntRange(0), default=5, show_default=True, help="Passes over the images."),
     click.option("--batch", type=click.IntRange(1), default=_DEFAULT.batch, show_default=True, help="Rows a step."),
     click.option(
         "--lr-inv", type=click.IntRange(1), default=_DEFAULT.lr_inv, show_default=True,
         help="Inverse learning rate; doubles at epochs 10, 20, ...",
     ),
-    click.option("--seed", type=click.IntRange(0), default=_DEFAULT.seed, show_default=True, help="Seed of glibc's rand()."),
+    click.option("--seed", type=click.IntRange(0), default=_DEFAULT.seed, show_default=True, help="Of glibc's rand()."),
     click.option(
         "--input-shift", type=click.IntRange(0, MAX_BITS), default=0, show_default=True,
         help="Divide pixels by 2^N first, as an op of the program.",

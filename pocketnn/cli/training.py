@@ -25,7 +25,7 @@ from pocketnn.data import load_dataset
 from pocketnn.errors import DataError
 from pocketnn.machine import Ledger, Machine
 from pocketnn.nn import Architecture, Network
-from pocketnn.train import Run
+from pocketnn.train import EVALUATION_ROWS, Run
 from pocketnn.train import evaluate as evaluate_network
 from pocketnn.train import train as train_network
 from pocketnn.weights import load_weights, save_weights
@@ -64,7 +64,11 @@ def train(
     machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
     run = train_network(machine, dataset, recipe, progress_line())
     if save:
-        meta = {"activation": recipe.activation, "input_shift": recipe.input_shift, "batch": recipe.batch}
+        meta: dict[str, int | str] = {
+            "activation": recipe.activation,
+            "input_shift": recipe.input_shift,
+            "batch": recipe.batch,
+        }
         save_weights(save, run.network.parameters(), meta)
     click.echo(json.dumps(_train_data(run, machine.ledger)) if as_json else _train_text(run, machine.ledger))
 
@@ -157,9 +161,9 @@ def evaluate(
     name = activation or str(meta.get("activation", "pocket_tanh"))
     machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
     network = Network(machine, Architecture(dims, name, batch_norm), parameters)
-    rows = {"rows": int(meta.get("batch", 20))} if batch_norm else {}
+    rows = int(meta.get("batch", 20)) if batch_norm else EVALUATION_ROWS
     shift = int(meta.get("input_shift", 0))
-    correct = evaluate_network(machine, network, dataset.test, input_shift=shift, progress=progress_line(), **rows)
+    correct = evaluate_network(machine, network, dataset.test, rows, shift, progress=progress_line())
     total = len(dataset.test.labels)
     if as_json:
         overflows = _overflow_data(machine.ledger)

@@ -71,7 +71,7 @@ def _read(stream: IO[bytes] | gzip.GzipFile, path: Path) -> Bytes:
 
 
 def write_idx(path: Path, array: Bytes) -> None:
-    """Write an array of unsigned bytes as an IDX file, gzipped if the name ends in .gz; equal arrays give equal files."""
+    """Write unsigned bytes as an IDX file, gzipped if the name ends in .gz; equal arrays give equal files."""
     if array.dtype != np.uint8 or not 1 <= array.ndim <= 3:
         raise DataError(f"{path}: {array.dtype} in {array.ndim} dimensions; IDX files here hold uint8 in 1 to 3")
     header = bytes((0, 0, _UNSIGNED_BYTE, array.ndim)) + b"".join(n.to_bytes(4, "big") for n in array.shape)
