@@ -19,8 +19,9 @@ range: exact results before narrowing. bits: the narrowest register that holds t
   sum, every product and partial sum in any order of summation.
 +N fits with N guard bits; +0* fits, but another order of summation could overflow;
 -N N bits short of the exact run's range, which this run, astray by then, did not reach;
-C a/b corrupted: a narrowings changed a value, in b elements, not all of them exact in the end;
-T a/b transient: the same, but every final value is exact; Z n: n elements divided by zero."""
+Ca/b corrupted: a narrowings changed a value, in b elements, not all of them exact in the end;
+Ta/b transient: the same, but every final value is exact; Zn: n elements divided by zero."""
+_SAME = "=exact: every range of the exact run fits this machine, so it computes the same and was not run"
 
 
 def compact(number: int) -> str:
@@ -37,7 +38,6 @@ def as_text(report: Report) -> Iterator[str]:
     """The lines of the table, the first overflow per failing machine, and the accuracy reached on each."""
     mode = report.asked.target.overflow if report.asked.target else Overflow.WRAP
     shown = [i for i, o in enumerate(report.outcomes) if o.target and o.target.overflow is mode]
-    heads = [f"{report.outcomes[i].target.widths}" for i in shown]  # type: ignore[union-attr]
     run = report.exact.run
     recipe = report.recipe
     dims = "-".join(map(str, (report.dataset.pixels, *recipe.hidden, report.dataset.classes)))
@@ -47,10 +47,7 @@ def as_text(report: Report) -> Iterator[str]:
     )
     yield f"counts below are of the machines that {mode.value}"
     yield ""
-    yield f"{'site':<33}{'ops':>6} {'exact range':>25} {'bits':>4}" + "".join(f" {_bits(h):>9}" for h in heads)
-    for site in report.sites:
-        cells = "".join(f" {_cell(site.cells[i]):>9}" for i in shown)
-        yield f"{site.site:<33}{compact(site.narrowings):>6} {_range(site):>25} {site.bits or '':>4}{cells}"
+    yield from _site_table(report, shown)
     yield ""
     yield from _LEGEND.split("\n")
     yield ""
@@ -64,23 +61,34 @@ def as_text(report: Report) -> Iterator[str]:
         )
     yield ""
     yield (
-        f"{'machine':<16}{'test accuracy':>22}{'overflows':>12}{'elements':>10}{'corrupted':>11}"
-        f"{'x / 0':>8}{'vanished':>10}"
+        f"{'machine':<27}{'test accuracy':>21}{'overflows':>10}{'elements':>9}{'corrupted':>10}"
+        f"{'x / 0':>6}{'vanished':>9}"
     )
     for outcome in (report.exact, *report.outcomes):
         yield _outcome_line(outcome)
+    if not all(outcome.emulated for outcome in report.outcomes):
+        yield _SAME
     yield ""
     asked = report.asked
     verdict = "OVERFLOWS" if asked.overflowed else "no overflow"
     yield f"{asked.target}: {verdict}"
 
 
-def _bits(widths: str) -> str:
-    return f"{widths} bits" if widths.isdigit() else "asked"
+def _site_table(report: Report, shown: list[int]) -> Iterator[str]:
+    """A line per site with the cells of the outcomes `shown`; a fourth machine takes the place of the ops column."""
+    words = [report.outcomes[i].target.widths for i in shown]  # type: ignore[union-attr]
+    heads = ["asked" if w.roles else f"{w.word.bits} bits" for w in words]
+    wide = len(shown) <= 3
+    ops, room = ("   ops", 22) if wide else ("", 17)
+    yield f"{'site':<33}{ops} {'exact range':>{room}} {'bits':>4}" + "".join(f" {head:>10}" for head in heads)
+    for site in report.sites:
+        ops = f"{compact(site.narrowings):>6}" if wide else ""
+        cells = "".join(f" {_cell(site.cells[i]):>10}" for i in shown)
+        yield f"{site.site:<33}{ops} {_range(site):>{room}} {site.bits or '':>4}{cells}"
 
 
 def _range(site: SiteVerdict) -> str:
-    return "" if site.span is None else f"{site.span.lo} .. {site.span.hi}"
+    return "" if site.span is None else f"{site.span.lo}..{site.span.hi}"
 
 
 def _cell(cell: Cell) -> str:
@@ -90,8 +98,8 @@ def _cell(cell: Cell) -> str:
     if cell.kind == "fits-in-order":
         return "+0*"
     if cell.kind == "zero-division":
-        return f"Z {compact(flags.zero_divisions)}"
-    return f"{cell.kind[0].upper()} {_short(flags.events)}/{_short(flags.elements)}"
+        return f"Z{compact(flags.zero_divisions)}"
+    return f"{cell.kind[0].upper()}{_short(flags.events)}/{_short(flags.elements)}"
 
 
 def _short(number: int) -> str:
@@ -104,10 +112,10 @@ def _outcome_line(outcome: Outcome) -> str:
     run, flags = outcome.run, outcome.flags
     share = f"{100 * run.test_correct / run.test_total:.2f} % ({run.test_correct}/{run.test_total})"
     name = str(outcome.target) if outcome.target else "exact"
-    same = "" if outcome.emulated else "  certified: equals exact"
+    same = "" if outcome.emulated else " =exact"
     return (
-        f"{name:<16}{share:>22}{compact(flags.events):>12}{compact(flags.elements):>10}"
-        f"{compact(flags.corrupted):>11}{compact(flags.zero_divisions):>8}{compact(flags.vanished):>10}{same}"
+        f"{name:<27}{share:>21}{compact(flags.events):>10}{compact(flags.elements):>9}"
+        f"{compact(flags.corrupted):>10}{compact(flags.zero_divisions):>6}{compact(flags.vanished):>9}{same}"
     )
 
 

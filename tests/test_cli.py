@@ -1,0 +1,257 @@
+"""The command line: every command through click's runner, and once as a real process."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pocketnn.cli import main
+from pocketnn.weights import load_weights, save_weights
+
+SMALL = ["--limit", "200", "--hidden", "8", "--epochs", "1"]
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(main, [str(arg) for arg in args])
+    assert result.exit_code == code, result.output + str(result.exception)
+    return result
+
+
+def process(*args, **options):
+    command = [sys.executable, "-m", "pocketnn", *map(str, args)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, **options)
+
+
+def test_help_names_every_command_and_the_exit_codes():
+    text = run("--help").stdout
+    for word in ("train", "eval", "audit", "conform", "data", "bench", "Exit codes"):
+        assert word in text
+    for command in ("train", "eval", "audit", "conform", "data", "bench"):
+        assert run(command, "--help").stdout.startswith("Usage")
+
+
+def test_version():
+    assert "0.1.0" in run("--version").stdout
+
+
+def test_train_text_and_json_say_the_same():
+    text = run("train", *SMALL).stdout
+    data = json.loads(run("train", *SMALL, "--json").stdout)
+    (epoch,) = data["epochs"]
+    assert f"{epoch['loss_sum']} " in text
+    assert f"{epoch['test_correct']}/200" in text
+    assert f"{data['final_train_correct']}/200" in text
+    assert data["overflow"]["flags"]["events"] == 0
+    assert "no overflow" in text
+
+
+@pytest.mark.parametrize("overflow", ["wrap", "saturate"])
+@pytest.mark.parametrize("word", [8, 16])
+def test_train_on_a_narrow_machine_reports_and_ends_well(word, overflow):
+    options = [*SMALL, "--word", word, "--overflow", overflow]
+    text = run("train", *options).stdout
+    data = json.loads(run("train", *options, "--json").stdout)
+    assert data["overflow"]["flags"]["events"] > 0
+    first = data["overflow"]["first"]
+    assert (first["word"], first["overflow"]) == (word, overflow)
+    assert f"first: {first['site']}" in text
+    assert set(data["overflow"]["sites"]) == {
+        line.split()[0] for line in text.splitlines() if line.startswith("  f")
+    } | {line.split()[0] for line in text.splitlines() if line.startswith(("  l", "  n", "  i", "  t", "  p"))}
+
+
+def test_trap_stops_with_one_line():
+    result = run("train", *SMALL, "--word", "8", "--trap", code=1)
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert "scale_by" in result.stderr
+    assert "16384" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["w.npz", "w"])
+def test_saved_weights_evaluate_to_the_same(tmp_path, name):
+    path = tmp_path / name
+    options = ["--activation", "pocket_sigmoid", "--input-shift", "1", "--batch-norm"]
+    data = json.loads(run("train", *SMALL, *options, "--save", path, "--json").stdout)
+    result = run("eval", path, "--limit", "200")
+    assert result.stdout.splitlines()[0] == f"{data['epochs'][0]['test_correct']} of 200"
+    again = json.loads(run("eval", path, "--limit", "200", "--json").stdout)
+    assert again["test_correct"] == data["epochs"][0]["test_correct"]
+    assert load_weights(path)[1]["activation"] == "pocket_sigmoid"
+
+
+def test_eval_of_the_reference_weights(golden, datasets):
+    result = run("eval", golden / "mnist-3-epochs", "--data", "mnist")
+    assert result.stdout.splitlines()[0] == "9643 of 10000"
+
+
+def test_eval_with_other_data(tmp_path):
+    path = tmp_path / "w.npz"
+    save_weights(path, {"fcLast_weight": np.ones((3, 10), int), "fcLast_bias": np.zeros((1, 10), int)}, {})
+    assert "3 inputs" in run("eval", path, code=2).stderr
+
+
+def test_audit_exit_codes_follow_the_machine_asked_for():
+    assert "32 wrap: no overflow" in run("audit", *SMALL).stdout
+    assert "16 wrap: OVERFLOWS" in run("audit", *SMALL, "--word", 16, code=1).stdout
+    data = json.loads(run("audit", *SMALL, "--word", 16, "--overflow", "saturate", "--json", code=1).stdout)
+    assert data["asked"] == "16 saturate"
+    data = json.loads(run("audit", *SMALL, "--word", 16, "--accumulator", 40, "--json").stdout)
+    assert data["asked"] == "16+accumulator=40 wrap"
+
+
+def test_audit_with_no_argument_is_the_main_job():
+    lines = run("audit").stdout.splitlines()
+    assert lines[0].startswith("digits: 1437 training and 360 test images, 64-100-50-10")
+    assert any(line.startswith("fc1.forward.mac") for line in lines)
+    assert lines[-1] == "32 wrap: no overflow"
+
+
+def test_conform(golden, tmp_path):
+    path = golden / "reference-vectors.json"
+    assert run("conform", path).stdout.splitlines()[-1] == "31 cases: all equal on reference and vector"
+    cases = json.loads(path.read_text())
+    cases[0]["values"][3] += 1
+    doctored = tmp_path / "doctored.json"
+    doctored.write_text(json.dumps(cases[:4]))
+    text = run("conform", doctored, code=1).stdout
+    assert "values[3]: the file says 1714636916, computed is 1714636915" in text
+    data = json.loads(run("conform", doctored, "--json", code=1).stdout)
+    assert data["equal"] is False
+
+
+def test_data_list(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("POCKETNN_DATA", str(tmp_path / "own"))
+    (tmp_path / "own" / "mnist").mkdir(parents=True)
+    text = run("data", "list").stdout
+    assert "digits: 1437 training and 360 test images of 64 pixels, 10 classes" in text
+    assert f"{tmp_path}/own/mnist: missing train-images-idx3-ubyte" in text
+    data = json.loads(run("data", "list", "--json").stdout)
+    assert [entry["name"] for entry in data["datasets"]] == ["digits", "mnist", "fashion-mnist"]
+
+
+def test_data_fetch_without_a_network(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    result = run("data", "fetch", "mnist", "--mirror", "http://127.0.0.1:9/", code=2)
+    assert "http://127.0.0.1:9/" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert run("data", "fetch", "digits", code=2).stderr
+
+
+def test_bench_prints_what_it_measured():
+    text = run("bench", "--limit", 100, "--hidden", "8").stdout
+    assert "yardstick" in text
+    assert "share of the emulation's time per op: " in text
+    data = json.loads(run("bench", "--limit", 100, "--hidden", "8", "--word", 16, "--json").stdout)
+    assert data["runs"][0]["ratio"] == 1.0
+    assert abs(sum(data["runs"][1]["shares"].values()) - 1) < 1e-9
+    data = json.loads(run("bench", "--limit", 100, "--hidden", "8", "--json").stdout)
+    assert all(entry["equal"] for entry in data["runs"])
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["train", "--data", "nowhere"], ["nowhere", "digits, mnist, fashion-mnist"]),
+        (["train", "--data", "./nowhere"], ["nowhere"]),
+        (["train", "--word", "1"], ["1", "2<=x<=48"]),
+        (["train", "--word", "49"], ["49"]),
+        (["train", "--hidden", "5,x"], ["5,x"]),
+        (["train", "--hidden", "0"], ["1 or more"]),
+        (["train", "--batch", "2000"], ["batch is 2000", "1437"]),
+        (["train", "--seed", "2147483648", "--epochs", "0"], ["2147483648"]),
+        (["train", "--save", "/no/such/folder/w.npz"], ["/no/such/folder"]),
+        (["train", "--hidden", "500000,500000", "--epochs", "1", "--algorithm", "bp"], ["too wide"]),
+        (["eval", "/no/such/weights.npz"], ["/no/such/weights.npz", "No such file"]),
+        (["conform", "/no/such/file.json"], ["/no/such/file.json"]),
+        (["audit", "--activation", "gelu"], ["gelu"]),
+        (["frobnicate"], ["frobnicate"]),
+    ],
+)
+def test_bad_usage_is_one_clear_message_and_exit_code_2(args, words):
+    result = run(*args, code=2)
+    assert result.stdout == ""
+    for word in words:
+        assert word in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+# --- as a real process ------------------------------------------------------------------------------------
+
+
+def test_as_a_process_with_results_on_stdout_and_nothing_else():
+    result = process("train", *SMALL, "--json")
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert json.loads(result.stdout)["schema"] == "pocketnn-train/1"
+
+
+def test_an_error_is_one_line():
+    result = process("eval", "/no/such/weights.npz")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_interrupted_training_leaves_nothing_behind(tmp_path):
+    command = [sys.executable, "-m", "pocketnn", "train", "--epochs", "1000", "--save", str(tmp_path / "w.npz")]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    time.sleep(2)
+    child.send_signal(signal.SIGINT)
+    out, err = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert (out, err) == ("", "pocketnn: interrupted; nothing was saved\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_full_disk_on_stdout_is_one_line():
+    with open("/dev/full", "w") as full:
+        command = [sys.executable, "-m", "pocketnn", "data", "list"]
+        result = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "No space left on device" in result.stderr
+
+
+def test_file_too_large_leaves_the_old_weights(tmp_path):
+    path = tmp_path / "w.npz"
+    save_weights(path, {"fcLast_weight": np.ones((3, 2), int), "fcLast_bias": np.zeros((1, 2), int)}, {})
+    before = path.read_bytes()
+    shell = f"trap '' XFSZ; ulimit -f 8; exec {sys.executable} -m pocketnn train --limit 40 --epochs 1 --save {path}"
+    result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False, timeout=60)
+    assert result.returncode == 2, result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert "File too large" in result.stderr
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["w.npz"]
+
+
+def test_reader_that_goes_away():
+    result = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m pocketnn audit --limit 100 --epochs 1 | head -1; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert result.stderr == ""
+    assert result.stdout.splitlines()[0].startswith("digits")
+
+
+def test_progress_only_on_a_terminal():
+    pty = pytest.importorskip("pty")
+    leader, follower = pty.openpty()
+    command = [sys.executable, "-m", "pocketnn", "train", *SMALL, "--epochs", "20"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=follower, text=True)
+    out, _ = child.communicate(timeout=60)
+    os.close(follower)
+    shown = os.read(leader, 100000).decode()
+    os.close(leader)
+    assert child.returncode == 0
+    assert "epoch 1/20" in shown
+    assert shown.endswith("\x1b[K")  # the line is wiped at the end
+    assert "\r" not in out
