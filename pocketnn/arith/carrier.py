@@ -37,17 +37,19 @@ EXACT_INT64 = 1 << 62  # int64 with one bit to spare, for the sum of two such va
 class Carrier:
     """Register values: `data` (float32 or float64, whole numbers), all within lo..hi.
 
-    tight: lo and hi are the true minimum and maximum. memo: what `select` found out about it.
+    tight: lo and hi are the true minimum and maximum. place, table: what `select` found out about it, as the
+    operand and as the bounds.
     """
 
-    __slots__ = ("data", "hi", "lo", "memo", "tight")
+    __slots__ = ("data", "hi", "lo", "place", "table", "tight")
 
     def __init__(self, data: Array, lo: int, hi: int, tight: bool = False) -> None:
         self.data = data
         self.lo = lo
         self.hi = hi
         self.tight = tight
-        self.memo: Any = None
+        self.place: tuple[Carrier, Array] | None = None
+        self.table: tuple[int, int, Array | None] | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -61,4 +61,6 @@ def merge_spans(a: Span | None, b: Span | None) -> Span | None:
     """The smallest span that covers both; None stands for nothing seen."""
     if a is None or b is None:
         return a or b
+    if a.lo <= b.lo and b.hi <= a.hi and a.least <= b.least and b.most <= a.most:
+        return a
     return Span(min(a.lo, b.lo), max(a.hi, b.hi), min(a.least, b.least), max(a.most, b.most))

@@ -171,9 +171,9 @@ def _select(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
     x, below, choices = args
     if choices.shape != (below.size + 1,):
         raise ValueError("select")
-    if x.memo is None or x.memo[0] is not below:
-        x.memo = (below, _ladder(x, below))
-    return narrowed(choices.data[x.memo[1]], choices.lo, choices.hi, to, measure)
+    if x.place is None or x.place[0] is not below:
+        x.place = (below, _ladder(x, below))
+    return narrowed(choices.data[x.place[1]], choices.lo, choices.hi, to, measure)
 
 
 def _ladder(x: Carrier, below: Carrier) -> Array:
@@ -181,9 +181,9 @@ def _ladder(x: Carrier, below: Carrier) -> Array:
     bounds = below.data
     if bounds.ndim != 1:
         raise ValueError("select")
-    if below.memo is None:
-        below.memo = _place_table(bounds)
-    lowest, highest, table = below.memo
+    if below.table is None:
+        below.table = _place_table(bounds)
+    lowest, highest, table = below.table
     if table is not None:
         near = np.minimum(np.maximum(x.data, lowest), highest)
         return np.asarray(table[(near - lowest).astype(np.intp)])

@@ -1,0 +1,46 @@
+"""What the README shows is true."""
+
+import re
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pocketnn.cli import main
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_library_example_prints_what_its_comments_say(capsys):
+    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    exec(compile(code, "README.md", "exec"), {})
+    printed = capsys.readouterr().out
+    assert "[[100]]" in printed
+    assert "events=2, elements=1, transient=1, corrupted=0" in printed
+    assert "dot[0, 0] k=1 [build]: 100 + (100 * 1) = 200, stored -56 in an 8-bit" in printed
+
+
+def test_the_audit_excerpt_is_what_the_audit_prints():
+    blocks = re.findall(r"```\n(site .*?)```", README, re.DOTALL)
+    assert len(blocks) == 1
+    printed = CliRunner().invoke(main, ["audit"]).stdout.splitlines()
+    for line in blocks[0].splitlines():
+        assert line == "..." or line in printed, line
+
+
+@pytest.mark.parametrize("command", ["train", "eval", "audit", "conform", "data", "bench"])
+def test_every_command_is_there(command):
+    assert f"`pocketnn {command}" in README
+    assert command in main.commands
+
+
+def test_every_file_it_names_is_there():
+    for name in re.findall(r"`(pocketnn/[\w/.]+|\w+\.py|arith/\w+\.py)`", README):
+        root = Path(__file__).parents[1]
+        assert any((root / base / name).exists() for base in ("", "pocketnn", "pocketnn/arith")), name
+
+
+def test_the_gate_runs_the_command_that_the_readme_gives():
+    (command,) = re.findall(r"<!-- test command -->\n```sh\n(.*)\n```", README)
+    assert command.startswith("python3 -m venv ")
+    assert "-m pytest" in command
