@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pocketnn.arith import Role, Values
+from pocketnn.arith import MAX_BITS, Role, Values
 from pocketnn.data import Dataset, Split
 from pocketnn.dfa import ALGORITHMS, Learner
 from pocketnn.errors import UsageError
@@ -16,7 +16,7 @@ from pocketnn.loss import TARGET
 from pocketnn.machine import Machine
 from pocketnn.nn import Architecture, Network
 
-__all__ = ["EpochResult", "Progress", "Recipe", "Run", "evaluate", "train"]
+__all__ = ["EVALUATION_ROWS", "EpochResult", "Inputs", "Progress", "Recipe", "Run", "evaluate", "train"]
 
 LR_DOUBLING = 10  # lr_inv doubles at the start of epochs 10, 20, 30, ... (PocketNN reference)
 EVALUATION_ROWS = 500  # rows per forward pass where the batch size does not change the result
@@ -49,6 +49,8 @@ class Recipe:
         for name, least in (("epochs", 0), ("batch", 1), ("lr_inv", 1), ("input_shift", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name} is {getattr(self, name)}: give a whole number from {least}")
+        if self.input_shift > MAX_BITS:
+            raise UsageError(f"input_shift is {self.input_shift}: no word has more than {MAX_BITS} bits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Run:
 class Inputs:
     """Feeds batches of images into a machine, divided by 2^shift where asked for."""
 
-    def __init__(self, m: Machine, shift: int) -> None:
+    def __init__(self, m: Machine, shift: int = 0) -> None:
         self.m = m.scope("input")
         self.divisor = self.m.constant(1 << shift, "shift_by") if shift else None
 
@@ -93,13 +95,16 @@ def evaluate(
     network: Network,
     split: Split,
     rows: int = EVALUATION_ROWS,
-    input_shift: int = 0,
+    feed: Inputs | None = None,
     phase: str = "test",
     epoch: int = 0,
     progress: Progress | None = None,
 ) -> int:
-    """Correct predictions on `split`, forward passes of `rows` rows; a last short pass is included."""
-    feed = Inputs(m, input_shift)
+    """Correct predictions on `split`, forward passes of `rows` rows; a last short pass is included.
+
+    feed: how images enter the machine, by default as they are.
+    """
+    feed = feed or Inputs(m)
     correct, total = 0, len(split.labels)
     for step, start in enumerate(range(0, total, rows), start=1):
         m.now(phase, epoch, step)
@@ -146,14 +151,12 @@ def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | Non
             correct += int(np.count_nonzero(network.predict(done.outputs) == labels[chosen]))
             if progress:
                 progress(f"epoch {epoch}/{recipe.epochs}", step, steps)
-        tested = evaluate(m, network, dataset.test, rows, recipe.input_shift, "test", epoch, progress)
+        tested = evaluate(m, network, dataset.test, rows, feed, "test", epoch, progress)
         results.append(
             EpochResult(epoch, int(loss.ints()[0, 0]), correct, steps * recipe.batch, tested, len(dataset.test.labels))
         )
-    final = evaluate(m, network, dataset.train, rows, recipe.input_shift, "final", recipe.epochs, progress)
+    final = evaluate(m, network, dataset.train, rows, feed, "final", recipe.epochs, progress)
     tested = (
-        results[-1].test_correct
-        if results
-        else evaluate(m, network, dataset.test, rows, recipe.input_shift, "test", 0, progress)
+        results[-1].test_correct if results else evaluate(m, network, dataset.test, rows, feed, "test", 0, progress)
     )
     return Run(network, tuple(results), final, count, tested, len(dataset.test.labels))

@@ -97,6 +97,18 @@ def test_eval_with_other_data(tmp_path):
     assert "3 inputs" in run("eval", path, code=2).stderr
 
 
+@pytest.mark.parametrize(
+    "meta", [{"input_shift": 10**9}, {"input_shift": -1}, {"input_shift": "x"}, {"batch": 0}, {"activation": "gelu"}]
+)
+def test_eval_of_weights_that_describe_nonsense(tmp_path, meta):
+    path = tmp_path / "w.npz"
+    ones = np.ones((1, 10), int)
+    parameters = {"weight": np.ones((64, 10), int), "bias": ones, "gamma": ones, "beta": ones}
+    save_weights(path, {f"fcLast_{name}": value for name, value in parameters.items()}, meta)
+    (value,) = meta.values()
+    assert repr(value) in run("eval", path, code=2).stderr
+
+
 def test_audit_exit_codes_follow_the_machine_asked_for():
     assert "32 wrap: no overflow" in run("audit", *SMALL).stdout
     assert "16 wrap: OVERFLOWS" in run("audit", *SMALL, "--word", 16, code=1).stdout

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pocketnn.activations import ACTIVATIONS
+from pocketnn.arith import MAX_BITS
 from pocketnn.audit.text import compact, flags_data, witness_data
 from pocketnn.cli.options import (
     check_writable,
@@ -25,12 +27,14 @@ from pocketnn.data import load_dataset
 from pocketnn.errors import DataError
 from pocketnn.machine import Ledger, Machine
 from pocketnn.nn import Architecture, Network
-from pocketnn.train import EVALUATION_ROWS, Run
+from pocketnn.train import EVALUATION_ROWS, Inputs, Run
 from pocketnn.train import evaluate as evaluate_network
 from pocketnn.train import train as train_network
 from pocketnn.weights import load_weights, save_weights
 
 __all__ = ["evaluate", "train"]
+
+_LARGEST_DESCRIBED = {"batch": 1 << 20, "input_shift": MAX_BITS}
 
 trap_option = click.option("--trap", is_flag=True, help="Stop at the first overflow, exit code 1.")
 
@@ -63,14 +67,14 @@ def train(
     dataset = load_dataset(data, limit)
     machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
     run = train_network(machine, dataset, recipe, progress_line())
-    if save:
+    click.echo(json.dumps(_train_data(run, machine.ledger)) if as_json else _train_text(run, machine.ledger))
+    if save:  # after the results: they are not lost if the disk is full
         meta: dict[str, int | str] = {
             "activation": recipe.activation,
             "input_shift": recipe.input_shift,
             "batch": recipe.batch,
         }
         save_weights(save, run.network.parameters(), meta)
-    click.echo(json.dumps(_train_data(run, machine.ledger)) if as_json else _train_text(run, machine.ledger))
 
 
 def _train_data(run: Run, ledger: Ledger) -> dict[str, Any]:
@@ -127,6 +131,14 @@ def _overflow_text(ledger: Ledger) -> list[str]:
     return lines
 
 
+def _described(path: Path, meta: Mapping[str, int | str], name: str, least: int, default: int) -> int:
+    """A whole number that the weights file says of its network."""
+    value = meta.get(name, default)
+    if not isinstance(value, int) or not least <= value <= _LARGEST_DESCRIBED[name]:
+        raise DataError(f"{path}: {name} is {value!r}; {least} to {_LARGEST_DESCRIBED[name]} belongs here")
+    return value
+
+
 @click.command("eval")
 @click.argument("weights", type=click.Path(path_type=Path))
 @data_options
@@ -161,9 +173,9 @@ def evaluate(
     name = activation or str(meta.get("activation", "pocket_tanh"))
     machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
     network = Network(machine, Architecture(dims, name, batch_norm), parameters)
-    rows = int(meta.get("batch", 20)) if batch_norm else EVALUATION_ROWS
-    shift = int(meta.get("input_shift", 0))
-    correct = evaluate_network(machine, network, dataset.test, rows, shift, progress=progress_line())
+    rows = _described(weights, meta, "batch", 1, 20) if batch_norm else EVALUATION_ROWS
+    feed = Inputs(machine, _described(weights, meta, "input_shift", 0, 0))
+    correct = evaluate_network(machine, network, dataset.test, rows, feed, progress=progress_line())
     total = len(dataset.test.labels)
     if as_json:
         overflows = _overflow_data(machine.ledger)
