@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
 import shutil
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -25,6 +23,7 @@ Matrix = np.ndarray[Any, np.dtype[np.int64]]
 Meta = dict[str, int | str]
 
 _NAME = re.compile(r"(fc\d+|fcLast)_(weight|bias|gamma|beta)")
+_INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
 _LIMIT = 1 << 47  # the widest word has 48 bits
 _MAX_BYTES = 256 << 20  # in all, uncompressed; a network of the size pocketnn is for has less than one
 
@@ -34,34 +33,37 @@ def save_weights(path: Path, parameters: Mapping[str, Any], meta: Mapping[str, i
 
     A name ending in .npz becomes one file; any other a folder of CSV files with a comma after every number, and
     meta.json if there is any meta. An existing folder is replaced only if it holds nothing but such files. Raises
-    UsageError otherwise, OSError if it cannot be written.
+    UsageError otherwise, DataError for what `load_weights` would not read, OSError if it cannot be written.
     """
+    matrices = _checked(path, {name: _matrix(np.asarray(m), f"{path}: {name}") for name, m in parameters.items()})
+    text = json.dumps(_meta(dict(meta), path))
     if path.suffix == ".npz":
+        arrays: dict[str, Any] = {"meta": np.array(text), **matrices}
         with atomic_write(path) as file:
-            arrays: dict[str, Any] = {name: np.asarray(matrix, np.int64) for name, matrix in parameters.items()}
-            np.savez(file, allow_pickle=False, meta=np.array(json.dumps(dict(meta))), **arrays)
+            np.savez(file, allow_pickle=False, **arrays)
         return
-    if path.exists() and not (path.is_dir() and all(_ours(entry.name) for entry in path.iterdir())):
+    path = Path(os.path.realpath(path))  # of a link, the folder it leads to is replaced
+    if path.exists() and not (path.is_dir() and all(_ours(file.name) and file.is_file() for file in path.iterdir())):
         raise UsageError(f"{path}: exists and holds something other than weights; name another folder, or FILE.npz")
-    temporary = Path(tempfile.mkdtemp(dir=path.absolute().parent, prefix=f".{path.name}."))
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    new, old = temporary / "new", temporary / "old"
     try:
-        for name, matrix in parameters.items():
-            lines = ("".join(f"{value}," for value in row) for row in np.asarray(matrix).tolist())
-            (temporary / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines), encoding="ascii")
+        new.mkdir()
+        for name, matrix in matrices.items():
+            lines = ("".join(f"{value}," for value in row) for row in matrix.tolist())
+            (new / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines), encoding="ascii", newline="\n")
         if meta:
-            (temporary / "meta.json").write_text(json.dumps(dict(meta)) + "\n", encoding="utf-8")
-        temporary.chmod(0o755)
+            (new / "meta.json").write_text(f"{text}\n", encoding="utf-8")
         if path.exists():
-            # Two renames, for a folder cannot be exchanged in one: between them the old one is beside it, whole.
-            old = temporary.with_name(f"{temporary.name}.old")
-            os.rename(path, old)
-            os.rename(temporary, path)
-            shutil.rmtree(old)
-        else:
-            os.rename(temporary, path)
+            os.rename(path, old)  # two renames, for a folder cannot be exchanged in one
+        os.rename(new, path)
     except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if old.exists() and not path.exists():
+            os.rename(old, path)
         raise
+    finally:
+        if path.exists() or not old.exists():  # else the old weights are in there, and nowhere else
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _ours(name: str) -> bool:
@@ -72,14 +74,12 @@ def load_weights(path: Path) -> tuple[dict[str, Matrix], Meta]:
     """Read what `save_weights` wrote, or the reference's folder of CSV files; matrices in the order of the layers.
 
     Raises DataError for anything that is not a whole network of integers of at most 48 bits: floats, ragged rows,
-    pickled objects, missing layers, layers whose sizes do not follow on each other.
+    pickled objects, missing layers, layers whose sizes do not follow on each other, more than 256 MiB uncompressed.
     """
     try:
         matrices, meta = _load_folder(path) if path.is_dir() else _load_npz(path)
-    except DataError:
-        raise
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
+        raise DataError(f"{error.filename or path}: {error.strerror or error}") from error
     return _checked(path, matrices), meta
 
 
@@ -90,66 +90,80 @@ def _load_folder(path: Path) -> tuple[dict[str, Matrix], Meta]:
         raise DataError(f"{path}: {size} bytes of weights; at most {_MAX_BYTES} are read")
     meta: Meta = {}
     if (path / "meta.json").exists():
-        meta = _meta((path / "meta.json").read_text(encoding="utf-8", errors="replace"), path / "meta.json")
+        meta = _parsed((path / "meta.json").read_text(encoding="utf-8", errors="replace"), path / "meta.json")
     return {entry.stem: _load_csv(entry) for entry in files if entry.suffix == ".csv"}, meta
 
 
 def _load_csv(path: Path) -> Matrix:
     rows = []
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        for number, cells in enumerate(csv.reader(file), start=1):
-            if cells and cells[-1] == "":
+    with path.open(newline="\n", encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file.readlines() or [""], start=1):
+            cells = line.rstrip("\r\n").split(",")
+            if cells[-1] == "":
                 cells.pop()  # the comma after the last number
+            if not cells:
+                raise DataError(f"{path}: no numbers in row {number}")
             rows.append([_integer(cell, f"{path}: row {number}, column {i}") for i, cell in enumerate(cells, 1)])
             if len(rows[-1]) != len(rows[0]):
                 raise DataError(f"{path}: row {number} has {len(rows[-1])} numbers, row 1 has {len(rows[0])}")
-    if not rows or not rows[0]:
-        raise DataError(f"{path}: no numbers in it")
     return np.array(rows, np.int64)
 
 
 def _integer(cell: str, where: str) -> int:
-    if not re.fullmatch(r"\s*[+-]?\d{1,20}\s*", cell):
+    if not _INTEGER.fullmatch(cell):
         raise DataError(f"{where}: {cell[:40]!r} where an integer belongs")
-    value = int(cell)
-    if not -_LIMIT <= value < _LIMIT:
-        raise DataError(f"{where}: {value} does not fit into 48 bits")
-    return value
+    if len(cell) > 40 or not -_LIMIT <= int(cell) < _LIMIT:
+        raise DataError(f"{where}: the integer {cell[:40].strip()} does not fit into 48 bits")
+    return int(cell)
 
 
 def _load_npz(path: Path) -> tuple[dict[str, Matrix], Meta]:
+    content: dict[str, Any] = {}
+    part = "it"
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
         if size > _MAX_BYTES:
             raise DataError(f"{path}: {size} bytes of weights; at most {_MAX_BYTES} are read")
         with np.load(path, allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, KeyError, NotImplementedError, RuntimeError, zlib.error) as error:
-        if isinstance(error, DataError):
-            raise
-        raise DataError(f"{path}: not a weights file ({error})") from error
-    text = content.pop("meta", np.array("{}"))
-    meta = _meta(str(text), path)
-    for name, array in content.items():
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu" or array.ndim != 2 or array.size == 0:
-            kind = f"{array.dtype} in {array.ndim} dimensions" if isinstance(array, np.ndarray) else "no array"
-            raise DataError(f"{path}: {name} is {kind}; a matrix of integers belongs here")
-        low, high = int(array.min()), int(array.max())
-        if not -_LIMIT <= low <= high < _LIMIT:
-            raise DataError(f"{path}: {name} holds {low if low < -_LIMIT else high}, which does not fit into 48 bits")
-    return {name: array.astype(np.int64) for name, array in content.items()}, meta
+            for part in arrays.files:
+                content[part] = arrays[part]
+    except (DataError, OSError):
+        raise
+    except Exception as error:  # what decompressors and NumPy's header parser raise has no common root
+        reason = " ".join(str(error).split())[:100]
+        raise DataError(f"{path}: not a weights file, {part} cannot be read ({reason})") from error
+    meta = _parsed(str(content.pop("meta", "{}")), path)
+    return {name: _matrix(array, f"{path}: {name}") for name, array in content.items()}, meta
 
 
-def _meta(text: str, path: Path) -> Meta:
+def _matrix(array: Any, where: str) -> Matrix:
+    """The array as int64, once it is known to be a matrix of integers of at most 48 bits."""
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "iu" or array.ndim != 2 or array.size == 0:
+        kind = "no array"
+        if isinstance(array, np.ndarray):
+            kind = f"{array.dtype} in {array.ndim} dimensions {array.shape}"
+        raise DataError(f"{where} is {kind}; a matrix of integers belongs here")
+    for index in (int(array.argmin()), int(array.argmax())):
+        row, column = divmod(index, array.shape[1])
+        value = int(array[row, column])
+        if not -_LIMIT <= value < _LIMIT:
+            raise DataError(f"{where}: row {row + 1}, column {column + 1}: {value} does not fit into 48 bits")
+    return array.astype(np.int64)
+
+
+def _parsed(text: str, path: Path) -> Meta:
     try:
         meta = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: the description of the network is not JSON ({error})") from error
-    if not isinstance(meta, dict) or not all(type(value) in (int, str) for value in meta.values()):
-        raise DataError(
-            f"{path}: the description of the network is {text[:60]!r}; names with integers or texts belong here"
-        )
+    return _meta(meta, path)
+
+
+def _meta(meta: Any, path: Path) -> Meta:
+    if not isinstance(meta, dict) or not all(type(k) is str and type(v) in (int, str) for k, v in meta.items()):
+        text = repr(meta)[:60]
+        raise DataError(f"{path}: the description of the network is {text}; names with integers or texts belong here")
     return meta
 
 

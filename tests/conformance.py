@@ -197,7 +197,9 @@ class Oracle(Backend):
         flags = self._flags(changed.astype(int), stored, exact)._replace(zero_divisions=int(zeros.sum()))
         if op.name == "div" and to.role is Role.UPDATE:
             dividends = np.broadcast_to(data[0], exact.shape)
-            flags = flags._replace(vanished=sum(1 for a, q in zip(dividends.flat, exact.flat, strict=True) if a and not q))
+            flags = flags._replace(
+                vanished=sum(1 for a, q in zip(dividends.flat, exact.flat, strict=True) if a and not q)
+            )
         span = Span(exact.min(), exact.max(), exact.min(), exact.max()) if exact.size else None
         return Outcome(Box(stored), flags, span)
 
@@ -469,9 +471,7 @@ def programs(draw: st.DrawFn) -> Program:
     """One to eight ops on n values, or on n x n; every result has that shape again."""
     n, rank = draw(st.integers(1, 4)), draw(st.integers(1, 2))
     shape = (n,) * rank
-    leaves = tuple(
-        (draw(arrays(word, s)), word) for s, word in _drawn(draw, st.just((shape, shape, (n,), (n + 1,))))
-    )
+    leaves = tuple((draw(arrays(word, s)), word) for s, word in _drawn(draw, st.just((shape, shape, (n,), (n + 1,)))))
     steps: list[Step] = []
     alike, count = [0, 1], 4  # positions of the values of that shape; number of values
     for _ in range(draw(st.integers(1, 8))):

@@ -8,7 +8,7 @@ from pathlib import Path
 for variable in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")  # before NumPy is imported; see pocketnn/__main__.py
 
-import pytest
+import pytest  # noqa: E402
 
 BESIDE = Path(__file__).resolve().parents[2] / "shared"
 

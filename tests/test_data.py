@@ -3,7 +3,10 @@
 import gzip
 import hashlib
 import http.server
+import os
 import threading
+import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from pocketnn.data import cache_folder, fetch, load_dataset, places, read_idx, write_idx
+from pocketnn.data import KNOWN, MIRRORS, cache_folder, fetch, load_dataset, places, read_idx, write_idx
 from pocketnn.data import fetch as fetch_function
 from pocketnn.data.catalogue import FILES
 from pocketnn.errors import DataError, UsageError
@@ -259,7 +262,7 @@ def served(home, monkeypatch):
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.lie = 0
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     server.address = f"http://127.0.0.1:{server.server_port}/"
     server.content, server.asked = content, asked
@@ -348,3 +351,351 @@ def test_the_official_hashes_are_those_of_the_files(datasets):
             if not path.is_file():
                 pytest.skip(f"{path} is not there")
             assert hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest() == digest
+
+
+# --- finer points of IDX files --------------------------------------------------------------------------------
+
+
+def fails(call, *words, error=DataError):
+    """The call fails with one line that has all the words in it."""
+    with pytest.raises(error) as caught:
+        call()
+    text = str(caught.value)
+    assert "\n" not in text
+    for word in words:
+        assert str(word) in text, text
+    return text
+
+
+def peak(call):
+    """The most memory, in bytes, that Python held while calling."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_bytes_written_are_the_format_s(tmp_path):
+    array = np.array([[1, 2, 3], [4, 5, 255]], np.uint8)
+    expected = b"\0\0\x08\x02\0\0\0\x02\0\0\0\x03\x01\x02\x03\x04\x05\xff"
+    write_idx(tmp_path / "a", array)
+    write_idx(tmp_path / "a.gz", array)
+    zipped = (tmp_path / "a.gz").read_bytes()
+    assert (tmp_path / "a").read_bytes() == expected
+    assert gzip.decompress(zipped) == expected
+    assert zipped[4:8] == bytes(4)  # no time of writing
+
+
+def test_gzip_in_several_members(tmp_path):
+    content = idx((3,), b"abc")
+    (tmp_path / "two").write_bytes(gzip.compress(content[:6]) + gzip.compress(content[6:]))
+    assert read_idx(tmp_path / "two").tobytes() == b"abc"
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (idx((0, 2**32 - 1, 2**32 - 1), b""), "at most 2147483648"),
+        (idx((0,), b"a"), "more follow"),
+        (idx((1, 1, 1, 1), b"a"), "magic"),
+        (idx((3,), b""), "there are 0"),
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_more_bad_files(tmp_path, content, word, pack):
+    (tmp_path / "file").write_bytes(pack(content))
+    refused(tmp_path / "file", word)
+
+
+ZIPPED = gzip.compress(idx((200,), bytes(range(200))), mtime=0)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ZIPPED[:-8],
+        ZIPPED[:-1],
+        ZIPPED[:5],
+        b"\x1f\x8b\x07" + ZIPPED[3:],
+        ZIPPED[:-8] + bytes(4) + ZIPPED[-4:],
+        ZIPPED[:12] + b"\xff" * 20 + ZIPPED[32:],
+        ZIPPED + b"rubbish",
+    ],
+)
+def test_gzip_damaged_anywhere(tmp_path, content):
+    (tmp_path / "file").write_bytes(content)
+    refused(tmp_path / "file", "damaged gzip file")
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    def forbid(path, *_):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", forbid)
+    refused(tmp_path / "secret", "Permission denied")
+
+
+def test_bombs_and_promises_cost_no_memory(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(gzip.compress(idx((16,), bytes(64 << 20)), 1))
+    assert peak(lambda: refused(path, "more follow")) < 2 << 20
+    path.write_bytes(idx((2**31 - 1,), b"a"))
+    assert peak(lambda: refused(path, "there are 1")) < 64 << 20
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
+def test_a_failed_write_leaves_the_old_file_alone(tmp_path, monkeypatch, failure):
+    def fail(*_):
+        raise failure
+
+    write_idx(tmp_path / "a", np.zeros(3, np.uint8))
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(type(failure)):
+        write_idx(tmp_path / "a", np.ones(3, np.uint8))
+    assert list(tmp_path.iterdir()) == [tmp_path / "a"]
+    assert not read_idx(tmp_path / "a").any()
+
+
+# --- finer points of finding datasets -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def alone(home, monkeypatch):
+    """No dataset anywhere but the bundled one; an empty folder, which is also the current one."""
+    monkeypatch.setattr("pocketnn.data.catalogue._SYSTEM", home / "system")
+    monkeypatch.chdir(home)
+    return home
+
+
+def label(folder, train, test):
+    """Give a folder other labels, and as many images."""
+    for name, labels in (("train", train), ("t10k", test)):
+        write_idx(folder / f"{name}-images-idx3-ubyte", np.zeros((len(labels), 2, 2), np.uint8))
+        write_idx(folder / f"{name}-labels-idx1-ubyte", np.array(labels, np.uint8))
+
+
+def test_every_place_in_its_order(alone, monkeypatch):
+    monkeypatch.setenv("POCKETNN_DATA", str(alone / "own"))
+    folders = [alone / "system/mnist", alone / "cache/pocketnn/mnist", alone / "own/mnist"]
+    for folder in folders:
+        make(folder)
+        assert load_dataset("mnist").source == str(folder)
+    assert [place.folder for place in places("mnist")] == folders[::-1]
+    assert [place.missing for place in places("digits")] == [FILES, FILES, FILES, ()]
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(alone / "house"))
+    assert cache_folder() == alone / "house/.cache/pocketnn"
+
+
+def test_any_name_in_the_folder_of_the_user(alone, monkeypatch):
+    monkeypatch.setenv("POCKETNN_DATA", str(alone / "own"))
+    make(alone / "own/letters")
+    label(alone / "own/letters", [0, 25, 1], [25, 0])
+    assert (load_dataset("letters").name, load_dataset("letters").classes) == ("letters", 26)
+
+
+def test_ten_classes_by_a_known_name_only(alone):
+    folder = make(alone / "system/mnist")
+    assert load_dataset("mnist").classes == 10
+    assert load_dataset(str(folder)).classes == 3
+    for top, classes in ((0, 2), (11, 12), (255, 256)):
+        label(folder, [0, top], [0, 1])
+        assert load_dataset(str(folder)).classes == classes
+    fails(lambda: load_dataset("mnist"), folder / FILES[1], "label 1 is 255", "0 to 9")
+
+
+def test_limit_keeps_the_first_of_both_and_all_classes(alone):
+    folder = make(alone / "here")
+    label(folder, [0, 1, 0, 2], [2, 1])
+    dataset = load_dataset("./here", 3)
+    assert (dataset.train.labels.tolist(), dataset.test.labels.tolist()) == ([0, 1, 0], [2, 1])
+    assert (len(dataset.train.images), len(dataset.test.images)) == (3, 2)
+    assert load_dataset("./here", 1).classes == 3
+
+
+def test_the_plain_file_comes_before_the_zipped(alone):
+    make(alone / "here", zipped=True)
+    make(alone / "here", test=1)
+    assert len(load_dataset("./here").test.labels) == 1
+
+
+def test_the_current_folder_has_a_name(alone, monkeypatch):
+    monkeypatch.chdir(make(alone / "here"))
+    assert load_dataset(".").name == "here"
+
+
+def test_images_of_another_shape_but_as_many_pixels(alone):
+    folder = make(alone / "here", side=4)
+    write_idx(folder / FILES[2], np.zeros((3, 2, 8), np.uint8))
+    fails(lambda: load_dataset("./here"), FILES[2], "(2, 8)", "(4, 4)")
+
+
+def test_not_found_says_what_is_missing_where(alone, monkeypatch):
+    monkeypatch.setenv("POCKETNN_DATA", str(alone / "own"))
+    (make(alone / "own/mnist") / FILES[2]).unlink()
+    fails(lambda: load_dataset("mnist"), f"{alone / 'own/mnist'} (missing {FILES[2]})", f"{alone / 'system/mnist'};")
+
+
+@pytest.mark.parametrize("name", ["mnits", "", "a" * 300, "a\0b"])
+def test_whatever_the_name_is(alone, name):
+    fails(lambda: load_dataset(name), repr(name), alone / "system", *KNOWN)
+
+
+@pytest.mark.parametrize("name", ["none/here", "a" * 300 + "/", "./a\0b"])
+def test_whatever_the_folder_is(alone, name):
+    fails(lambda: load_dataset(name), name, *FILES)
+
+
+# --- finer points of fetching ---------------------------------------------------------------------------------
+
+CONTENTS = [idx((i + 1,), bytes(range(i + 1))) for i in range(4)]
+NAMES = [f"{file}.gz" for file in FILES]
+GOOD = gzip.compress(CONTENTS[0])
+NOBODY = "http://127.0.0.1:9/"
+
+
+class Mirrors(http.server.BaseHTTPRequestHandler):
+    """Answers with server.answers[path] (status, body, declared length); 404 for other paths."""
+
+    def do_GET(self):
+        self.server.asked.append((self.path, self.headers["User-Agent"]))
+        status, body, length = self.server.answers.get(self.path, (404, b"", 0))
+        self.send_response(status)
+        if length is not None:
+            self.send_header("Content-Length", str(length))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def mirrors(alone, monkeypatch):
+    """A server with the folders /good/, which has all four files of a made-up mnist, and /bad/ and /none/."""
+    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.setitem(fetch_module.SHA256, "mnist", tuple(hashlib.sha256(c).hexdigest() for c in CONTENTS))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mirrors) as server:
+        server.answers, server.asked = {}, []
+        for folder in ("good", "bad", "none"):
+            setattr(server, folder, f"http://127.0.0.1:{server.server_port}/{folder}")
+        for name, content in zip(NAMES, CONTENTS, strict=True):
+            put(server, "good", name, gzip.compress(content))
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def put(server, folder, name, body, status=200, length=0):
+    """Serve the body; length: what to declare, by default the truth, None for nothing."""
+    server.answers[f"/{folder}/{name}"] = (status, body, len(body) if length == 0 else length)
+
+
+def is_fetched(folder):
+    assert sorted(path.name for path in folder.iterdir()) == sorted(NAMES)
+    assert [gzip.decompress((folder / name).read_bytes()) for name in NAMES] == CONTENTS
+    return True
+
+
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_mirrors_of_the_name_into_a_target(mirrors, alone, monkeypatch, slash):
+    monkeypatch.setitem(MIRRORS, "mnist", (NOBODY, mirrors.good + slash))
+    assert fetch("mnist", target=alone / "deep/er") == alone / "deep/er"
+    assert is_fetched(alone / "deep/er")
+    assert mirrors.asked == [(f"/good/{name}", "pocketnn") for name in NAMES]
+
+
+def test_any_compression_and_no_length(mirrors):
+    for name, content in zip(NAMES, CONTENTS, strict=True):
+        put(mirrors, "good", name, gzip.compress(content[:5], 0) + gzip.compress(content[5:], 1), length=None)
+    told = []
+    assert is_fetched(fetch("mnist", [mirrors.good], progress=lambda *what: told.append(what)))
+    assert [(file, total) for file, _, total in told] == [(file, 0) for file in FILES]
+
+
+def test_what_is_there_is_kept_without_a_mirror(mirrors):
+    folder = fetch("mnist", [mirrors.good])
+    assert fetch("mnist", [NOBODY]) == folder
+    (folder / NAMES[2]).unlink()
+    fails(lambda: fetch("mnist", [NOBODY]), NAMES[2], NOBODY, "refused")
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-8], lambda b: b[:-1], lambda b: b + b"rubbish", lambda b: b""])
+def test_a_file_that_read_idx_refuses_is_fetched_again(mirrors, damage):
+    folder = fetch("mnist", [mirrors.good])
+    (folder / NAMES[0]).write_bytes(damage((folder / NAMES[0]).read_bytes()))
+    refused(folder / NAMES[0])
+    assert is_fetched(fetch("mnist", [mirrors.good]))
+
+
+BAD = {
+    "wrong content": ({"body": gzip.compress(b"other")}, hashlib.sha256(b"other").hexdigest()),
+    "not found": ({"body": b"", "status": 404, "length": None}, "404"),
+    "server error": ({"body": b"", "status": 500, "length": None}, "500"),
+    "cut off": ({"body": GOOD[:-9], "length": len(GOOD)}, str(len(GOOD) - 9)),
+    "cut off, no length": ({"body": GOOD[:-9], "length": None}, "not a whole gzip file"),
+    "no checksum": ({"body": GOOD[:-8], "length": None}, "not a whole gzip file"),
+    "wrong checksum": ({"body": GOOD[:-8] + bytes(4) + GOOD[-4:]}, "not a whole gzip file"),
+    "rubbish after it": ({"body": GOOD + b"rubbish"}, "not a whole gzip file"),
+    "not gzip": ({"body": b"<html>Welcome to the hotel</html>"}, "not a whole gzip file"),
+    "length no number": ({"body": GOOD, "length": "many"}, "many"),
+    "empty": ({"body": b"", "length": None}, hashlib.sha256(b"").hexdigest()),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_bad_answer_is_told_and_the_next_mirror_tried(mirrors, case):
+    answer, reason = BAD[case]
+    put(mirrors, "bad", NAMES[0], **answer)
+    text = fails(lambda: fetch("mnist", [mirrors.bad, mirrors.none]), "mnist", NAMES[0], reason, "404")
+    assert 0 < text.index(mirrors.bad) < text.index(mirrors.none)
+    assert list((cache_folder() / "mnist").iterdir()) == []
+    assert is_fetched(fetch("mnist", [mirrors.bad, mirrors.good]))
+
+
+@pytest.mark.parametrize("mirror", ["ftp://127.0.0.1/", "nonsense", "http://[", "http://a b/"])
+def test_what_is_no_web_address_either(mirrors, mirror):
+    fails(lambda: fetch("mnist", [mirror]), mirror, NAMES[0])
+
+
+def test_a_gzip_bomb_costs_no_memory(mirrors, monkeypatch):
+    monkeypatch.setattr(fetch_module, "_MAX_CONTENT", 1 << 20)
+    put(mirrors, "bad", NAMES[0], gzip.compress(bytes(32 << 20), 1))
+    assert peak(lambda: fails(lambda: fetch("mnist", [mirrors.bad]), "unpacks to more than 1048576")) < 4 << 20
+
+
+def test_what_cannot_be_written(mirrors, alone):
+    (alone / "file").write_text("in the way")
+    fails(lambda: fetch("mnist", [mirrors.good], alone / "file"), alone / "file", "cannot be written")
+    (alone / "folder" / NAMES[0]).mkdir(parents=True)
+    fails(lambda: fetch("mnist", [mirrors.good], alone / "folder"), NAMES[0], "cannot be written")
+    assert [path.name for path in (alone / "folder").iterdir()] == [NAMES[0]]
+
+
+@pytest.mark.parametrize(
+    ("failure", "seen"), [(OSError(28, "No space left on device"), DataError), (KeyboardInterrupt(), KeyboardInterrupt)]
+)
+def test_no_half_file_is_left(mirrors, monkeypatch, failure, seen):
+    def fail(*_):
+        raise failure
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(seen):
+        fetch("mnist", [mirrors.good])
+    assert list((cache_folder() / "mnist").iterdir()) == []
+
+
+def test_an_interrupted_fetch_goes_on_where_it_was(mirrors):
+    def interrupt(file, done, total):
+        if file == FILES[2]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fetch("mnist", [mirrors.good], progress=interrupt)
+    mirrors.asked.clear()
+    assert is_fetched(fetch("mnist", [mirrors.good]))
+    assert [path for path, _ in mirrors.asked] == [f"/good/{name}" for name in NAMES[2:]]

@@ -168,7 +168,8 @@ def test_batch_larger_than_the_data():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("epochs", -1), ("batch", 0), ("lr_inv", 0), ("input_shift", -1), ("input_shift", 49), ("algorithm", "sgd")]
+    ("field", "value"),
+    [("epochs", -1), ("batch", 0), ("lr_inv", 0), ("input_shift", -1), ("input_shift", 49), ("algorithm", "sgd")],
 )
 def test_recipes_that_make_no_sense(field, value):
     with pytest.raises(UsageError, match=f"{field}.*{value}"):

@@ -14,6 +14,8 @@ from pocketnn.errors import DataError
 
 __all__ = ["Backend", "Integers", "Outcome", "Values", "as_integers"]
 
+_RAGGED = "rows of different lengths where a rectangular array of integers belongs"
+
 Integers = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -58,22 +60,26 @@ def as_integers(outside: object) -> Integers:
     Integers beyond 64 bits come as an object array of Python ints. Raises DataError for anything that is not a
     whole number (floats, NaN, booleans, text) and for ragged rows; nothing is ever rounded.
     """
+    # Object first for everything but arrays: NumPy would turn True into 1, and integers near 2^64 into floats.
     try:
-        array = np.asarray(outside)
-        if array.dtype == object or (array.dtype.kind == "f" and not isinstance(outside, np.ndarray)):
-            array = np.asarray(outside, dtype=object)  # NumPy turns integers near 2^64 into floats unless told
+        array = outside if isinstance(outside, np.ndarray) else np.asarray(outside, dtype=object)
     except ValueError as error:
-        raise DataError("rows of different lengths where a rectangular array of integers belongs") from error
+        raise DataError(_RAGGED) from error
     if array.dtype.kind in "iu":
         return array
     if array.size == 0:
         return array.astype(np.int64)
-    if array.dtype == object:
-        for item in array.flat:
-            if isinstance(item, (bool, np.bool_)) or not isinstance(item, (int, np.integer)):
-                raise DataError(f"{item!r} ({type(item).__name__}) where an integer belongs; convert it explicitly")
-        return array
-    raise DataError(
-        f"{array.flat[0]!r} (dtype {array.dtype}) where integers belong; pocketnn never rounds: "
-        "quantise explicitly, then pass integers"
-    )
+    if array.dtype != object:
+        raise DataError(
+            f"{array.flat[0]!r} (dtype {array.dtype}) where integers belong; pocketnn never rounds: "
+            "quantise explicitly, then pass integers"
+        )
+    for item in array.flat:
+        if isinstance(item, (list, tuple, np.ndarray)):
+            raise DataError(_RAGGED)
+        if isinstance(item, (bool, np.bool_)) or not isinstance(item, (int, np.integer)):
+            raise DataError(f"{item!r} ({type(item).__name__}) where an integer belongs; convert it explicitly")
+    try:
+        return array.astype(np.int64)
+    except OverflowError:
+        return np.array([int(item) for item in array.flat], dtype=object).reshape(array.shape)

@@ -12,7 +12,7 @@ import numpy as np
 
 from pocketnn.arith.backend import Integers, Outcome
 from pocketnn.arith.flags import CLEAN, Flags, Span
-from pocketnn.arith.word import Overflow, Register, Word
+from pocketnn.arith.word import Overflow, Register, Word, fit
 
 __all__ = [
     "EXACT32",
@@ -110,10 +110,11 @@ def fit_array(exact: Array, word: Word, overflow: Overflow, out: Array | None = 
 
     Exact for whole numbers in float32/float64 within +-2^53, int32, int64, and Python ints of any size.
     """
+    if exact.dtype == object:  # one by one: NumPy turns single Python ints back into its own
+        narrow = [fit(item, word, overflow) for item in exact.flat]
+        return np.array(narrow, dtype=object).reshape(exact.shape)
     if overflow is Overflow.SATURATE:
         return np.asarray(np.minimum(np.maximum(exact, word.lo, out=out), word.hi, out=out), dtype=exact.dtype)
-    if exact.dtype == object:
-        return np.asarray(((exact - word.lo) & ((1 << word.bits) - 1)) + word.lo, dtype=object)
     whole = exact.astype(np.int64) if exact.dtype.kind == "f" else exact
     unused = whole.itemsize * 8 - word.bits  # out at the top and, with the sign, back again
     return np.asarray(np.right_shift(np.left_shift(whole, unused, out=out), unused, out=out), dtype=exact.dtype)

@@ -107,8 +107,10 @@ def _selected(shapes: tuple[Shape, ...], params: tuple[Any, ...]) -> Shape:
 
 
 def _gathered(shapes: tuple[Shape, ...], params: tuple[Any, ...]) -> Shape:
+    if not shapes[0]:
+        raise ShapeError("gather needs a last axis to take elements from, got a single value")
     indices: Tensor = params[0]
-    length = shapes[0][-1] if shapes[0] else 0
+    length = shapes[0][-1]
     if any(not -1 <= i < length for i in indices.items):
         raise ShapeError(f"gather index out of range for a last axis of length {length} (-1 means zero)")
     return shapes[0][:-1] + indices.shape

@@ -76,7 +76,7 @@ def _binary(ufunc: Any, a: Carrier, b: Carrier, lo: int, hi: int, to: Register, 
         exact = ufunc(a.data, b.data)  # float32 only where both operands are: exact either way
     else:
         dtype = exact_dtype(max(-lo, hi))
-        exact = ufunc(recast(a.data, dtype), recast(b.data, dtype))
+        exact = np.asarray(ufunc(recast(a.data, dtype), recast(b.data, dtype)), dtype)
     return narrowed(exact, lo, hi, to, measure)
 
 
@@ -152,7 +152,8 @@ def _div(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
     vanished = 0
     if to.role is Role.UPDATE:
         # where a divisor is zero the quotient is the word's MAX, so dividends of zero there must not be subtracted
-        nonzero = a.data != 0 if zeros is None else (a.data != 0) | zeros
+        nonzero = np.broadcast_to(a.data != 0, exact.shape)
+        nonzero = nonzero if zeros is None else nonzero | zeros
         vanished = int(np.count_nonzero(nonzero)) - int(np.count_nonzero(exact != 0))
     if zero_divisions or vanished:
         events, elements, transient, corrupted, _, _, first = flags
@@ -198,9 +199,11 @@ def _place_table(bounds: Array) -> tuple[int, int, Array | None]:
 
     Looking up takes half as long as comparing with each of six bounds; np.searchsorted takes longer than either.
     """
-    if bounds.size == 0 or np.any(bounds[1:] < bounds[:-1]) or bounds[-1] - bounds[0] > _LARGEST_TABLE:
+    if bounds.size == 0 or np.any(bounds[1:] < bounds[:-1]):
         return 0, 0, None  # bounds that overflowed on load can be out of order
     lowest, highest = int(bounds[0]) - 1, int(bounds[-1])
+    if highest - lowest > _LARGEST_TABLE or max(-lowest, highest) >= EXACT32:  # float32 operands must hold both
+        return 0, 0, None
     return lowest, highest, np.searchsorted(bounds, np.arange(lowest, highest + 1), side="right")
 
 
@@ -219,7 +222,7 @@ def _gather(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
 
 def _transpose(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
     x, axes = args
-    if min(axes) < 0:
+    if min(axes, default=0) < 0:
         raise ValueError("transpose")
     return narrowed(x.data.transpose(axes), x.lo, x.hi, to, measure, x.tight)
 

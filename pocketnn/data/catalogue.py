@@ -32,7 +32,10 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Training and test images of `classes` classes, read from the folder `source`."""
+    """Training and test images of `classes` classes, read from the folder `source`.
+
+    Labels are 0 to classes - 1; training and test images have the same size.
+    """
 
     name: str
     train: Split
@@ -80,14 +83,16 @@ def _place(folder: Path) -> Place:
 
 
 def _file(folder: Path, file: str) -> Path | None:
-    return next((path for path in (folder / file, folder / f"{file}.gz") if path.is_file()), None)
+    # os.path, for Path.is_file raises if the folder may not be entered or the name is too long
+    return next((path for path in (folder / file, folder / f"{file}.gz") if os.path.isfile(path)), None)
 
 
 def load_dataset(name: str, limit: int | None = None) -> Dataset:
     """Read a dataset by name, or from a folder that holds its four IDX files.
 
-    limit: keep only the first N training and the first N test images. Raises DataError if it is not found, incomplete,
-    empty, or its parts do not go together; UsageError for a limit below 1.
+    limit: keep only the first N training and the first N test images. The known names have 10 classes; anything else
+    has as many as its training labels say, at least 2. Raises DataError if it is not found, incomplete, empty, or its
+    parts do not go together; UsageError for a limit below 1.
     """
     if limit is not None and limit < 1:
         raise UsageError(f"limit is {limit}: keep at least 1 sample")
@@ -95,28 +100,32 @@ def load_dataset(name: str, limit: int | None = None) -> Dataset:
         found = _place(Path(name))
         if not found.complete:
             raise DataError(f"{name}: no dataset there; missing {', '.join(found.missing)} (each may end in .gz)")
-        return _read(Path(name).name, found.folder, limit)
+        return _read(os.path.basename(os.path.realpath(name)), found.folder, None, limit)
     looked = list(places(name))
     for place in looked:
         if place.complete:
-            return _read(name, place.folder, limit)
-    if Path(name).is_dir():
+            return _read(name, place.folder, 10 if name in KNOWN else None, limit)
+    if os.path.isdir(name):
         return load_dataset(os.path.join(os.curdir, name), limit)
-    where = ", ".join(str(place.folder) for place in looked)
+    where = ", ".join(
+        f"{place.folder} (missing {', '.join(place.missing)})" if os.path.isdir(place.folder) else str(place.folder)
+        for place in looked
+    )
     advice = f"get it with 'pocketnn data fetch {name}' or set POCKETNN_DATA" if name in KNOWN else (
         f"known names are {', '.join(KNOWN)}; a folder is named with its path"
     )  # fmt: skip
     raise DataError(f"dataset {name!r} is not in {where}; {advice}")
 
 
-def _read(name: str, folder: Path, limit: int | None) -> Dataset:
+def _read(name: str, folder: Path, classes: int | None, limit: int | None) -> Dataset:
     paths = [path for path in (_file(folder, file) for file in FILES) if path is not None]
-    train, test = _split(*paths[:2]), _split(*paths[2:])
-    if train.images.shape[1] != test.images.shape[1]:
+    (train, size), (test, test_size) = _split(*paths[:2]), _split(*paths[2:])
+    if size != test_size:
         raise DataError(
-            f"{paths[2]}: images of {test.images.shape[1]} pixels, but {paths[0]} has {train.images.shape[1]}"
+            f"{paths[2]}: images of {test.images.shape[1]} pixels {test_size}, but {paths[0].name} has "
+            f"{train.images.shape[1]} pixels {size}"
         )
-    classes = 10 if name in KNOWN else max(2, int(train.labels.max()) + 1)
+    classes = classes or max(2, int(train.labels.max()) + 1)
     for path, split in ((paths[1], train), (paths[3], test)):
         wrong = (split.labels >= classes).nonzero()[0]
         if wrong.size:
@@ -124,7 +133,8 @@ def _read(name: str, folder: Path, limit: int | None) -> Dataset:
     return Dataset(name, train.first(limit), test.first(limit), classes, str(folder))
 
 
-def _split(images_path: Path, labels_path: Path) -> Split:
+def _split(images_path: Path, labels_path: Path) -> tuple[Split, tuple[int, ...]]:
+    """Images and labels that go together, and the shape of an image."""
     images, labels = read_idx(images_path), read_idx(labels_path)
     if labels.ndim != 1 or images.ndim < 2:
         raise DataError(
@@ -134,4 +144,4 @@ def _split(images_path: Path, labels_path: Path) -> Split:
         raise DataError(f"{labels_path}: {len(labels)} labels for {len(images)} images in {images_path.name}")
     if images.size == 0:
         raise DataError(f"{images_path}: holds no images")
-    return Split(images.reshape(len(images), -1), labels)
+    return Split(images.reshape(len(images), -1), labels), images.shape[1:]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import http.client
-import urllib.error
+import io
 import urllib.request
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import IO
 
 from pocketnn.data.catalogue import FILES, cache_folder
 from pocketnn.errors import DataError, UsageError
@@ -42,48 +44,61 @@ _MAX_DOWNLOAD = 64 << 20  # the largest file has 26 MB
 _MAX_CONTENT = 64 << 20  # uncompressed: 47 MB
 _PIECE = 1 << 16
 
+Progress = Callable[[str, int, int], None]
+
 
 def fetch(
     name: str,
     mirrors: Sequence[str] | None = None,
     target: Path | None = None,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Path:
     """Download a dataset into the user's cache (or `target`); returns its folder.
 
     Files that are there with the right content are kept. mirrors: base addresses tried in order, by default the
     official ones. progress: called with a file name, bytes done, bytes in all (0 if unknown). Raises UsageError for a
-    name that cannot be fetched, DataError naming every mirror and what went wrong there.
+    name that cannot be fetched, DataError naming every mirror and what went wrong there, or the file that could not be
+    written.
     """
     if name == "digits":
         raise UsageError("digits is bundled with pocketnn: there is nothing to fetch")
     if name not in SHA256:
         raise UsageError(f"{name!r} cannot be fetched; there are {', '.join(SHA256)}")
     folder = target or cache_folder() / name
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
     for file, digest in zip(FILES, SHA256[name], strict=True):
         path = folder / f"{file}.gz"
-        if path.is_file() and _digest(path.read_bytes()) == digest:
+        if _is_whole(path, digest):
             continue
-        failures = []
-        for mirror in mirrors or MIRRORS[name]:
-            try:
-                content = _download(f"{mirror.rstrip('/')}/{file}.gz", file, progress)
-            except (OSError, http.client.HTTPException, ValueError) as error:
-                failures.append(f"{mirror} ({error})")
-                continue
-            found = _digest(content)
-            if found == digest:
-                with atomic_write(path) as out:
-                    out.write(content)
-                break
-            failures.append(f"{mirror} (SHA-256 of the content is {found}, not {digest})")
-        else:
-            raise DataError(f"{name}: could not get {file}.gz from {'; '.join(failures)}")
+        content = _from_mirrors(mirrors or MIRRORS[name], name, file, digest, progress)
+        try:
+            with atomic_write(path) as out:
+                out.write(content)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
     return folder
 
 
-def _download(url: str, file: str, progress: Callable[[str, int, int], None] | None) -> bytes:
+def _from_mirrors(mirrors: Sequence[str], name: str, file: str, digest: str, progress: Progress | None) -> bytes:
+    """The gzip file from the first mirror that has it as it should be."""
+    failures = []
+    for mirror in mirrors:
+        try:
+            content = _download(f"{mirror.rstrip('/')}/{file}.gz", file, progress)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            failures.append(f"{mirror} ({error})")
+            continue
+        flaw = _flaw(io.BytesIO(content), digest)
+        if flaw is None:
+            return content
+        failures.append(f"{mirror} (SHA-256 is not {digest}: {flaw})")
+    raise DataError(f"{name}: could not get {file}.gz from {'; '.join(failures)}")
+
+
+def _download(url: str, file: str, progress: Progress | None) -> bytes:
     request = urllib.request.Request(url, headers={"User-Agent": "pocketnn"})
     if not url.startswith(("http://", "https://")):
         raise ValueError("a mirror's address starts with http:// or https://")
@@ -101,11 +116,28 @@ def _download(url: str, file: str, progress: Callable[[str, int, int], None] | N
     return bytes(content)
 
 
-def _digest(zipped: bytes) -> str:
-    """SHA-256 of what gzip data hold; of nothing if they are damaged or hold more than any file should."""
+def _is_whole(path: Path, digest: str) -> bool:
+    """Whether the file is there and holds what it should."""
     try:
-        stream = zlib.decompressobj(wbits=31)
-        content = stream.decompress(zipped, _MAX_CONTENT)
-    except zlib.error:
-        content = b""
-    return hashlib.sha256(content).hexdigest()
+        with path.open("rb") as file:
+            return _flaw(file, digest) is None
+    except OSError:
+        return False
+
+
+def _flaw(zipped: IO[bytes], digest: str) -> str | None:
+    """What is wrong with a gzip file whose content should have that SHA-256; None if nothing is.
+
+    The whole file counts, its checksum and what follows included: what passes here can be read afterwards.
+    """
+    sha, size = hashlib.sha256(), 0
+    try:
+        with gzip.GzipFile(fileobj=zipped) as stream:
+            while piece := stream.read(_PIECE):
+                sha.update(piece)
+                size += len(piece)
+                if size > _MAX_CONTENT:
+                    return f"it unpacks to more than {_MAX_CONTENT} bytes"
+    except (OSError, EOFError, zlib.error) as error:
+        return f"not a whole gzip file, {error}"
+    return None if sha.hexdigest() == digest else f"the content has {sha.hexdigest()}"

@@ -56,8 +56,9 @@ def _read(stream: IO[bytes] | gzip.GzipFile, path: Path) -> Bytes:
         raise DataError(f"{path}: ends within its header, after {4 + len(header)} bytes")
     shape = tuple(int.from_bytes(header[i : i + 4], "big") for i in range(0, len(header), 4))
     size = math.prod(shape)
-    if size > MAX_BYTES:
-        raise DataError(f"{path}: the header claims {size} elements {shape}; at most {MAX_BYTES} are read")
+    claimed = math.prod(n or 1 for n in shape)  # NumPy has no larger shapes even when a dimension is 0
+    if claimed > MAX_BYTES:
+        raise DataError(f"{path}: the header claims {claimed} elements {shape}; at most {MAX_BYTES} are read")
     body = bytearray()
     while len(body) <= size:  # in pieces, so that a false header costs no memory
         piece = stream.read(min(size + 1 - len(body), 1 << 24))

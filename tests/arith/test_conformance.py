@@ -3,11 +3,21 @@
 import conformance
 import numpy as np
 import pytest
-from conformance import CASES, MISFITS, check, check_misfit, check_program, exhaustive, fold_cases, patterned_pairs, programs
+from conformance import (
+    CASES,
+    MISFITS,
+    check,
+    check_misfit,
+    check_program,
+    exhaustive,
+    fold_cases,
+    patterned_pairs,
+    programs,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pocketnn.arith import OPS, INT8, Overflow, Reference, Register, Role, Vector
+from pocketnn.arith import INT8, OPS, Overflow, Reference, Register, Role, Vector
 from pocketnn.arith.folds import HAVE_COMPILED
 from pocketnn.errors import DivergenceError
 
@@ -31,7 +41,7 @@ BACKENDS = [
 ]
 every_backend = pytest.mark.parametrize("factory", BACKENDS)
 few = settings(max_examples=30, deadline=None)
-many = settings(max_examples=1500, deadline=None)
+many = settings(max_examples=500, deadline=None)
 
 
 def test_every_op_has_a_strategy():
@@ -94,7 +104,7 @@ def test_ops_on_results_of_ops(factory, program):
 @pytest.mark.slow
 @every_backend
 @given(program=programs())
-@settings(max_examples=5000, deadline=None)
+@settings(max_examples=2000, deadline=None)
 def test_many_ops_on_results_of_ops(factory, program):
     check_program(factory, program)
 
