@@ -17,7 +17,7 @@ import numpy as np
 from pocketnn.errors import DataError, UsageError
 from pocketnn.files import atomic_write
 
-__all__ = ["load_weights", "save_weights"]
+__all__ = ["check_target", "load_weights", "save_weights"]
 
 Matrix = np.ndarray[Any, np.dtype[np.int64]]
 Meta = dict[str, int | str]
@@ -35,6 +35,7 @@ def save_weights(path: Path, parameters: Mapping[str, Any], meta: Mapping[str, i
     meta.json if there is any meta. An existing folder is replaced only if it holds nothing but such files. Raises
     UsageError otherwise, DataError for what `load_weights` would not read, OSError if it cannot be written.
     """
+    check_target(path)
     matrices = _checked(path, {name: _matrix(np.asarray(m), f"{path}: {name}") for name, m in parameters.items()})
     text = json.dumps(_meta(dict(meta), path))
     if path.suffix == ".npz":
@@ -43,8 +44,6 @@ def save_weights(path: Path, parameters: Mapping[str, Any], meta: Mapping[str, i
             np.savez(file, allow_pickle=False, **arrays)
         return
     path = Path(os.path.realpath(path))  # of a link, the folder it leads to is replaced
-    if path.exists() and not (path.is_dir() and all(_ours(file.name) and file.is_file() for file in path.iterdir())):
-        raise UsageError(f"{path}: exists and holds something other than weights; name another folder, or FILE.npz")
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     new, old = temporary / "new", temporary / "old"
     try:
@@ -64,6 +63,19 @@ def save_weights(path: Path, parameters: Mapping[str, Any], meta: Mapping[str, i
     finally:
         if path.exists() or not old.exists():  # else the old weights are in there, and nowhere else
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def check_target(path: Path) -> None:
+    """Refuse, before a long run, a path that `save_weights` would refuse after it. Raises UsageError."""
+    parent = Path(os.path.realpath(path)).parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        state = "cannot be written to" if parent.is_dir() else "does not exist"
+        raise UsageError(f"{path}: the folder {parent} {state}; name another, or make it first")
+    if path.suffix == ".npz":
+        if path.is_dir():
+            raise UsageError(f"{path}: is a folder; name a file that ends in .npz, or a folder that does not")
+    elif path.exists() and not (path.is_dir() and all(_ours(f.name) and f.is_file() for f in path.iterdir())):
+        raise UsageError(f"{path}: exists and holds something other than weights; name another folder, or FILE.npz")
 
 
 def _ours(name: str) -> bool:

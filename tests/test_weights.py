@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pocketnn.errors import DataError, UsageError
-from pocketnn.weights import load_weights, save_weights
+from pocketnn.weights import check_target, load_weights, save_weights
 
 
 def network(dims=(3, 4, 2), norm=False, seed=0):
@@ -201,6 +201,18 @@ def test_a_failed_save_leaves_the_old_weights_and_nothing_else(tmp_path, monkeyp
     after = load_weights(path)
     assert all(np.array_equal(before[0][key], after[0][key]) for key in before[0])
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+def test_targets_that_cannot_be_written_are_known_beforehand(tmp_path):
+    (tmp_path / "folder.npz").mkdir()
+    with pytest.raises(UsageError, match="is a folder"):
+        check_target(tmp_path / "folder.npz")
+    with pytest.raises(UsageError, match="does not exist"):
+        check_target(tmp_path / "none" / "w")
+    for name in ("w", "w.npz"):
+        check_target(tmp_path / name)
+        save_weights(tmp_path / name, network(), {})
+        check_target(tmp_path / name)
 
 
 def test_meta_is_a_file_of_its_own_in_a_folder(tmp_path):
@@ -701,7 +713,7 @@ def test_a_link_to_a_folder_stays_a_link(tmp_path):
 
 @both
 def test_no_folder_to_save_in(tmp_path, name):
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(UsageError, match="does not exist"):
         save_weights(tmp_path / "none" / name, NEW, {})
 
 

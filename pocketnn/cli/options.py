@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import click
@@ -13,13 +12,11 @@ import click
 from pocketnn.activations import ACTIVATIONS
 from pocketnn.arith import MAX_BITS, MIN_BITS, Overflow, Role, Word
 from pocketnn.dfa import ALGORITHMS
-from pocketnn.errors import UsageError
 from pocketnn.machine import Widths
 from pocketnn.train import Progress, Recipe
 
 __all__ = [
     "Sizes",
-    "check_writable",
     "data_options",
     "json_option",
     "machine_options",
@@ -115,12 +112,6 @@ def widths_of(word: int, accumulator: int | None) -> Widths:
 def overflow_of(name: str) -> Overflow:
     """The overflow mode of that name."""
     return Overflow(name)
-
-
-def check_writable(path: Path | None) -> None:
-    """Refuse, before a long run, a path that cannot be written after it. Raises UsageError."""
-    if path is not None and not path.absolute().parent.is_dir():
-        raise UsageError(f"{path}: the folder {path.absolute().parent} does not exist; make it first")
 
 
 def progress_line() -> Progress | None:

@@ -13,7 +13,6 @@ from pocketnn.activations import ACTIVATIONS
 from pocketnn.arith import MAX_BITS
 from pocketnn.audit.text import compact, flags_data, witness_data
 from pocketnn.cli.options import (
-    check_writable,
     data_options,
     json_option,
     machine_options,
@@ -30,7 +29,7 @@ from pocketnn.nn import Architecture, Network
 from pocketnn.train import EVALUATION_ROWS, Inputs, Run
 from pocketnn.train import evaluate as evaluate_network
 from pocketnn.train import train as train_network
-from pocketnn.weights import load_weights, save_weights
+from pocketnn.weights import check_target, load_weights, save_weights
 
 __all__ = ["evaluate", "train"]
 
@@ -62,7 +61,8 @@ def train(
     Prints per epoch the loss register, the correct predictions while training and those on the test images, then what
     overflowed. An overflow does not change the exit code (see `pocketnn audit`) unless --trap is given.
     """
-    check_writable(save)
+    if save:
+        check_target(save)
     recipe = recipe_of(options)
     dataset = load_dataset(data, limit)
     machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)

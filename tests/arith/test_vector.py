@@ -528,7 +528,7 @@ def test_errors_that_are_not_about_shapes_stay_what_they_are(monkeypatch):
         raise ValueError("a defect")
 
     vector._kernels["neg"] = broken
-    with pytest.raises(ValueError, match="^a defect$"):
+    with pytest.raises(ValueError, match=r"^a defect$"):
         vector.apply(OPS["neg"], (x,), register(8), "neg")
     with pytest.raises(DataError):
         load(vector, [0.5])
