@@ -21,7 +21,7 @@ def main() -> None:
 
         commands()
     except KeyboardInterrupt:  # outside click's reach, while modules are being imported
-        sys.stderr.write("pocketnn: interrupted; nothing was saved\n")
+        sys.stderr.write("pocketnn: interrupted; no file is left half-written\n")
         sys.exit(130)
 
 

@@ -219,7 +219,7 @@ def test_interrupted_training_leaves_nothing_behind(tmp_path):
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 130
-    assert (out, err) == ("", "pocketnn: interrupted; nothing was saved\n")
+    assert (out, err) == ("", "pocketnn: interrupted; no file is left half-written\n")
     assert list(tmp_path.iterdir()) == []
 
 

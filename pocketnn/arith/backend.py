@@ -14,6 +14,7 @@ from pocketnn.errors import DataError
 
 __all__ = ["Backend", "Integers", "Outcome", "Values", "as_integers"]
 
+_MOST_AXES = 32  # what NumPy iterates over
 _RAGGED = "rows of different lengths where a rectangular array of integers belongs"
 
 Integers = np.ndarray[Any, np.dtype[Any]]
@@ -62,7 +63,7 @@ def as_integers(outside: object) -> Integers:
     """
     # Object first for everything but arrays: NumPy would turn True into 1, and integers near 2^64 into floats.
     try:
-        array = outside if isinstance(outside, np.ndarray) else np.asarray(outside, dtype=object)
+        array = np.asarray(outside) if isinstance(outside, np.ndarray) else np.asarray(outside, dtype=object)
     except ValueError as error:
         raise DataError(_RAGGED) from error
     if array.dtype.kind in "iu":
@@ -74,6 +75,8 @@ def as_integers(outside: object) -> Integers:
             f"{array.flat[0]!r} (dtype {array.dtype}) where integers belong; pocketnn never rounds: "
             "quantise explicitly, then pass integers"
         )
+    if array.ndim > _MOST_AXES:
+        raise DataError(f"{array.ndim} axes where integers belong; at most {_MOST_AXES} are of any use here")
     for item in array.flat:
         if isinstance(item, (list, tuple, np.ndarray)):
             raise DataError(_RAGGED)

@@ -76,7 +76,7 @@ class Carrier:
 
     def ints(self) -> Integers:
         """The elements as an int64 array."""
-        return np.asarray(self.data).astype(np.int64)
+        return self.data.astype(np.int64)
 
     def __repr__(self) -> str:
         return f"<Carrier {self.shape} {self.data.dtype} in {self.lo}..{self.hi}>"
@@ -128,6 +128,7 @@ def narrowed(exact: Array, lo: int, hi: int, to: Register, measure: bool, tight:
     for the span.
     """
     word = to.word
+    exact = np.asarray(exact)  # ufuncs turn arrays without axes into scalars, which compute by other rules
     if not tight and (measure or lo < word.lo or hi > word.hi):
         lo, hi = extremes(exact)
         tight = True
@@ -135,7 +136,6 @@ def narrowed(exact: Array, lo: int, hi: int, to: Register, measure: bool, tight:
     if word.lo <= lo and hi <= word.hi:
         data = exact if exact.dtype.kind == "f" else exact.astype(np.float64)
         return Outcome(Carrier(data, lo, hi, tight), CLEAN, span)
-    exact = np.asarray(exact)
     stored = fit_array(exact, word, to.overflow)
     changed = stored != exact
     count = int(np.count_nonzero(changed))

@@ -25,9 +25,8 @@ except ImportError:  # numba is an optional extra
 __all__ = ["HAVE_COMPILED", "mac", "total"]
 
 HAVE_COMPILED = compiled is not None
-_TILE = (
-    0.1  # above this share of failing elements the whole tile is folded: gathering operands costs more than it saves
-)
+# Above this share of failing elements the whole tile is folded: gathering operands costs more than it saves.
+_TILE = 0.1
 
 
 def mac(a: Carrier, b: Carrier, to: Register, measure: bool, use_compiled: bool) -> Outcome:

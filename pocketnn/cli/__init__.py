@@ -32,7 +32,7 @@ class _Commands(click.Group):
         except PocketNNError as error:
             _fail(str(error), 2)
         except KeyboardInterrupt:
-            _fail("interrupted; nothing was saved", 130)
+            _fail("interrupted; no file is left half-written", 130)
         except BrokenPipeError:
             _silence_stdout()  # the reader of our output has gone; that is its right
             sys.exit(141)

@@ -12,6 +12,18 @@ from pocketnn.arith import OPS, Reference, Register, Role, Vector, Word, as_inte
 from pocketnn.errors import DataError
 
 
+def nested(depth):
+    """A single 1 in so many lists."""
+    return [nested(depth - 1)] if depth else 1
+
+
+def circular():
+    """A list whose only item is itself."""
+    rows = []
+    rows.append(rows)
+    return rows
+
+
 @pytest.mark.parametrize(
     ("outside", "shape", "items"),
     [
@@ -89,12 +101,21 @@ def test_whole_numbers(outside, shape, items):
         np.array(["2024-01-01"], "M8[D]"),
         np.array([1], "m8[s]"),
         np.array([(1, 2)], [("a", int), ("b", int)]),
+        nested(33),  # more axes than NumPy iterates over
+        nested(65),  # and more than it has
+        circular(),
     ],
     ids=lambda x: repr(x)[:40],
 )
 def test_everything_else(outside):
     with pytest.raises(DataError):
         as_integers(outside)
+
+
+def test_a_subclass_of_array_comes_in_as_an_array():
+    """np.matrix would stay two-dimensional through every later op."""
+    array = as_integers(np.array([[1, 2]]).view(np.matrix))
+    assert type(array) is np.ndarray
 
 
 def test_messages_say_what_was_found():

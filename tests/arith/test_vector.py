@@ -16,6 +16,7 @@ from pocketnn.arith import (
     INT8,
     INT16,
     OPS,
+    Flags,
     Lockstep,
     Overflow,
     Reference,
@@ -166,11 +167,12 @@ def test_single_values_take_every_dtype(overflow):
             for a in (word.lo, -1, word.hi):
                 operands = tuple((np.array(x), word) for x in (a, word.lo))
                 check(lambda: Vector(measure=True), Case(op, operands, register(bits, overflow)))
-    pair = Lockstep(Reference(), Vector())
-    x = load(pair, 2**47 - 1)
-    negative = pair.apply(OPS["neg"], (x,), register(48), "neg").value
-    for op in ("mul", "max", "div", "sub"):
-        x = pair.apply(OPS[op], (negative, x), register(48, overflow), op).value
+    pair = Lockstep(Reference(), Vector(measure=True))
+    loaded = load(pair, 2**47 - 1)
+    computed = pair.apply(OPS["neg"], (loaded,), register(48), "neg").value
+    for op in ("mul", "add", "sub", "div", "max"):
+        for args in ((computed, loaded), (loaded, computed), (computed, computed)):
+            pair.apply(OPS[op], args, register(48, overflow), op)
 
 
 @pytest.mark.parametrize("bits", [8, 24, 25, 48])
@@ -181,6 +183,13 @@ def test_division_of_neighbours_of_multiples_is_exact(bits):
     dividends = np.array([[d * (word.hi // d) + step for d in divisors] for step in (-1, 0)])
     check(Vector, Case("div", ((dividends, word), (divisors, word)), register(bits)))
     check(Vector, Case("div", ((-dividends, word), (divisors, word)), register(bits)))
+
+
+@pytest.mark.parametrize("bits", [24, 25, 32, 48])
+def test_division_by_zero_gives_every_words_exact_maximum(bits):
+    """The operands are in float32, which does not hold 2^31 - 1."""
+    operands = tuple((np.array(v), INT8) for v in ([[5, -5, 0]], [[0], [2]]))
+    check(Vector, Case("div", operands, register(bits)))
 
 
 def test_square_roots_next_to_perfect_squares_are_exact():
@@ -322,6 +331,31 @@ def test_many_failing_elements_take_the_whole_tile(folded):
     a[4:6] = 100
     assert check(lambda: Vector(compiled=False), mac_case(a, b, 8)).flags.elements == 20
     assert folded == [10, 100]
+
+
+@either_fold
+def test_an_uncertified_element_need_not_overflow(folded, compiled):
+    """100 - 100 + 100 fits in this order though not in every one: folded like the other, and without an event."""
+    a, b = np.zeros((10, 3), int), np.zeros((3, 10), int)
+    a[2], a[7], b[:, 4] = [100, -100, 100], [100, 100, -100], 1
+    outcome = check(lambda: Vector(compiled=compiled), mac_case(a, b, 8))
+    assert outcome.flags == Flags(events=2, elements=1, transient=1, first=74)
+    assert folded == ([] if compiled else [2])
+
+
+@either_fold
+@measured_or_not
+@either_mode
+@pytest.mark.parametrize("bits", [8, 24, 30, 48])
+def test_certificates_end_exactly_at_the_bounds(bits, overflow, measure, compiled):
+    """Sums of two terms at a bound of the word, one short of it, and one beyond."""
+    word = Word(bits)
+    for end, step in ((word.lo, -1), (word.hi, 1)):
+        for terms in ([end, 0], [end, step], [end - step, step], [end + step - 1, 1], [end + step + 1, -1]):
+            x = np.array([terms, [0, 0]]).clip(word.lo, word.hi)
+            ones, to = np.ones((2, 1), int), register(bits, overflow)
+            check(lambda: Vector(measure, compiled), Case("mac", ((x, word), (ones, INT8)), to))
+            check(lambda: Vector(measure, compiled), Case("sum", ((x, word),), to, (1,)))
 
 
 def test_certified_products_are_not_folded(folded):
