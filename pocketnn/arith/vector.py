@@ -23,7 +23,7 @@ from pocketnn.errors import DataError, UsageError
 
 __all__ = ["Vector"]
 
-_LARGEST_TABLE = 1 << 12
+_LARGEST_TABLE = 1 << 12  # elements of a table of pieces (select); the pocket activations need 257
 
 Kernel = Callable[[tuple[Any, ...], Register, bool], Outcome]
 
