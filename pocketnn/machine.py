@@ -15,6 +15,7 @@ import numpy as np
 from pocketnn.arith import (
     CLEAN,
     INT32,
+    MAX_BITS,
     OPS,
     Backend,
     Flags,
@@ -40,13 +41,13 @@ __all__ = ["Clock", "Ledger", "Machine", "Site", "Widths", "Witness"]
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """Word-length assignment: `word` for every role but those named in `roles`."""
+    """Word-length assignment: `word` for every role but those named in `roles`, and for the host, which has room."""
 
     word: Word = INT32
     roles: Mapping[Role, Word] = field(default_factory=dict)
 
     def __getitem__(self, role: Role) -> Word:
-        return self.roles.get(role, self.word)
+        return Word(MAX_BITS) if role is Role.HOST else self.roles.get(role, self.word)
 
     def __str__(self) -> str:
         return "+".join([str(self.word.bits), *(f"{role.value}={word.bits}" for role, word in self.roles.items())])
@@ -246,6 +247,15 @@ class Machine:
         return self._apply(OPS["argmax"], (x,), to, at)
 
     # ----------------------------------------------------------------------------------------------------
+
+    def score(self, predicted: Values, labels: object) -> int:
+        """How many predictions equal their labels (N integers from outside), counted on the host.
+
+        The labels are no part of the program, so they are in a register of the host, which holds any of them, and in no
+        ledger; the backend sees them all the same, so that a recorded run says what it was scored against.
+        """
+        known = self.backend.apply(OPS["load"], (labels,), self._registers[Role.HOST], f"{self._prefix}labels").value
+        return int(np.count_nonzero(predicted.ints() == known.ints()))
 
     def _apply(self, op: Op, args: tuple[Any, ...], to: Role, at: str) -> Values:
         register = self._registers[to]

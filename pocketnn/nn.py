@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -168,9 +168,9 @@ class Network:
             x = layer.forward(x)
         return x
 
-    def predict(self, outputs: Values) -> Sequence[int]:
+    def predict(self, outputs: Values) -> Values:
         """Predicted class of each row: the lowest index among the maxima."""
-        return self.m.argmax(outputs, at="predict").ints()  # type: ignore[return-value]
+        return self.m.argmax(outputs, at="predict")
 
     def parameters(self) -> dict[str, Any]:
         """The current parameters as int64 arrays, by name."""

@@ -15,6 +15,7 @@ from pocketnn.init import Rand
 from pocketnn.loss import TARGET
 from pocketnn.machine import Machine
 from pocketnn.nn import Architecture, Network
+from pocketnn.scores import EpochResult, Scores
 
 __all__ = ["EVALUATION_ROWS", "EpochResult", "Inputs", "Progress", "Recipe", "Run", "evaluate", "train"]
 
@@ -54,27 +55,10 @@ class Recipe:
 
 
 @dataclass(frozen=True, slots=True)
-class EpochResult:
-    """One epoch: the loss register at its end, and correct predictions while training and on the test images."""
-
-    epoch: int
-    loss_sum: int
-    train_correct: int
-    train_total: int
-    test_correct: int
-    test_total: int
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A finished training run. final_train_correct: training images right after the last epoch."""
+class Run(Scores):
+    """A finished training run: its figures, and the network that it left."""
 
     network: Network
-    epochs: tuple[EpochResult, ...]
-    final_train_correct: int
-    train_total: int
-    test_correct: int
-    test_total: int
 
 
 class Inputs:
@@ -109,7 +93,7 @@ def evaluate(
     for step, start in enumerate(range(0, total, rows), start=1):
         m.now(phase, epoch, step)
         predicted = network.predict(network.forward(feed(split.images[start : start + rows])))
-        correct += int(np.count_nonzero(predicted == split.labels[start : start + rows]))
+        correct += m.score(predicted, split.labels[start : start + rows])
         if progress:
             progress(phase, min(start + rows, total), total)
     return correct
@@ -148,7 +132,7 @@ def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | Non
             target = m.load(targets[chosen], Role.CONSTANT, at="target")
             done = learner.step(feed(images[chosen]), target)
             loss = learner.loss.accumulate(loss, done.loss)
-            correct += int(np.count_nonzero(network.predict(done.outputs) == labels[chosen]))
+            correct += m.score(network.predict(done.outputs), labels[chosen])
             if progress:
                 progress(f"epoch {epoch}/{recipe.epochs}", step, steps)
         tested = evaluate(m, network, dataset.test, rows, feed, "test", epoch, progress)
@@ -159,4 +143,4 @@ def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | Non
     tested = (
         results[-1].test_correct if results else evaluate(m, network, dataset.test, rows, feed, "test", 0, progress)
     )
-    return Run(network, tuple(results), final, count, tested, len(dataset.test.labels))
+    return Run(tuple(results), final, count, tested, len(dataset.test.labels), network)

@@ -31,6 +31,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "arith.lockstep": (16, "lockstep"),
     "arith": (19, "arith"),
     "machine": (20, "machine"),
+    "scores": (20, "scores"),
     "init": (30, "network"),
     "activations": (30, "network"),
     "loss": (30, "network"),

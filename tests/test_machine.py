@@ -467,3 +467,30 @@ def test_sites_compare_by_content():
     assert Site("a", "add", register) == Site("a", "add", register)
     assert Site("a", "add", register).span is None
     assert plain([1]).size == 1
+
+
+# --- scores ------------------------------------------------------------------------------------------------
+
+
+@either_backend
+def test_score_counts_on_the_host(backend):
+    m = machine(2, backend=backend)  # classes above 1 do not even fit a register of this machine
+    predicted = m.argmax(m.load([[1, 0, 0], [0, 1, 0], [0, 0, 1]], Role.INPUT))
+    assert ints(predicted) == [0, 1, -2]
+    before = dict(m.ledger.sites)
+    assert m.score(predicted, np.array([0, 1, 2], np.uint8)) == 2
+    assert m.score(predicted, [1, 1, 1]) == 1
+    assert m.ledger.sites == before
+    assert m.register(Role.HOST).word == Word(48)
+
+
+def test_score_is_seen_by_the_backend():
+    class Spy(Reference):
+        def apply(self, op, args, to, site):
+            seen.append((op.name, to.role, site))
+            return super().apply(op, args, to, site)
+
+    seen = []
+    m = Machine(Spy()).scope("test")
+    m.score(m.load([3], Role.INPUT), [3])
+    assert seen[-1] == ("load", Role.HOST, "test.labels")

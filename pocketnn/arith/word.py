@@ -50,7 +50,7 @@ class Overflow(Enum):
 
 
 class Role(StrEnum):
-    """What a register is for; each role may have its own word on a machine."""
+    """What a register is for; each role may have its own word on a machine. HOST: not on the machine at all."""
 
     INPUT = "input"
     WEIGHT = "weight"
@@ -62,6 +62,7 @@ class Role(StrEnum):
     UPDATE = "update"
     LOSS = "loss"
     CONSTANT = "constant"
+    HOST = "host"
 
 
 @dataclass(frozen=True, slots=True)
