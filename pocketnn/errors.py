@@ -3,7 +3,7 @@
 A message says what is wrong, where, the value, the bound, and what to do.
 """
 
-__all__ = ["DataError", "DivergenceError", "OverflowTrap", "PocketNNError", "ShapeError", "UsageError"]
+__all__ = ["CorruptError", "DataError", "DivergenceError", "OverflowTrap", "PocketNNError", "ShapeError", "UsageError", "VersionError"]
 
 
 class PocketNNError(Exception):
@@ -32,3 +32,11 @@ class OverflowTrap(PocketNNError, ArithmeticError):
 
 class DivergenceError(PocketNNError):
     """Two computations that must agree do not; the message names the first difference."""
+
+
+class CorruptError(DataError):
+    """A trace whose contents contradict each other: damaged, tampered with, or never written by pocketnn."""
+
+
+class VersionError(DataError):
+    """A trace in a format, or of arithmetic semantics, that this release does not know."""

@@ -6,6 +6,7 @@ Everything above `arith` is written against this class alone, so the same networ
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -55,11 +56,15 @@ class Widths:
 
 @dataclass(slots=True)
 class Clock:
-    """Where a run is: phase ("build", "train", "test", ...), epoch and step, both from 1; 0 before the first."""
+    """Where a run is: phase ("build", "train", "test", ...), epoch and step, both from 1; 0 before the first.
+
+    ticks: how often the clock was set.
+    """
 
     phase: str = "build"
     epoch: int = 0
     step: int = 0
+    ticks: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,15 +165,23 @@ class Machine:
 
     def scope(self, name: str) -> Machine:
         """This machine, writing its ops under site prefix `name`. Ledger, clock and backend are shared."""
-        inner = object.__new__(Machine)
-        inner.__dict__.update(self.__dict__)
+        inner = copy(self)
         inner._prefix = f"{self._prefix}{name}."
+        inner._sites = {}
+        return inner
+
+    def over(self, backend: Backend) -> Machine:
+        """This machine, computing by `backend`. Ledger and clock are shared; values of the old backend are not."""
+        inner = copy(self)
+        inner.backend = backend
         inner._sites = {}
         return inner
 
     def now(self, phase: str, epoch: int = 0, step: int = 0) -> None:
         """Set the clock; the network's training and evaluation loops call it before each step."""
-        self.clock.phase, self.clock.epoch, self.clock.step = phase, epoch, step
+        clock = self.clock
+        clock.phase, clock.epoch, clock.step = phase, epoch, step
+        clock.ticks += 1
 
     def register(self, role: Role) -> Register:
         """The register that role `role` has on this machine."""
@@ -178,73 +191,73 @@ class Machine:
 
     def load(self, outside: object, to: Role, at: str = "load") -> Values:
         """Integers from outside (see as_integers), narrowed. Raises DataError if they are not integers."""
-        return self._apply(OPS["load"], (outside,), to, at)
+        return self.apply(OPS["load"], (outside,), to, at)
 
     def constant(self, value: object, at: str) -> Values:
         """A constant of the program, narrowed like everything else."""
-        return self._apply(OPS["load"], (value,), Role.CONSTANT, at)
+        return self.apply(OPS["load"], (value,), Role.CONSTANT, at)
 
     def add(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "add") -> Values:
         """a + b, element by element."""
-        return self._apply(OPS["add"], (a, b), to, at)
+        return self.apply(OPS["add"], (a, b), to, at)
 
     def sub(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "sub") -> Values:
         """a - b, element by element."""
-        return self._apply(OPS["sub"], (a, b), to, at)
+        return self.apply(OPS["sub"], (a, b), to, at)
 
     def neg(self, a: Values, to: Role = Role.ACCUMULATOR, at: str = "neg") -> Values:
         """-a; the negative of the word's minimum overflows."""
-        return self._apply(OPS["neg"], (a,), to, at)
+        return self.apply(OPS["neg"], (a,), to, at)
 
     def mul(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "mul") -> Values:
         """a * b, element by element."""
-        return self._apply(OPS["mul"], (a, b), to, at)
+        return self.apply(OPS["mul"], (a, b), to, at)
 
     def div(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "div") -> Values:
         """a / b truncated toward zero; x / 0 gives the word's maximum and is flagged as a division by zero."""
-        return self._apply(OPS["div"], (a, b), to, at)
+        return self.apply(OPS["div"], (a, b), to, at)
 
     def mac(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "mac") -> Values:
         """Matrix product (N, K) by (K, M): k = 0, 1, 2, ...; each product narrowed, then each sum."""
-        return self._apply(OPS["mac"], (a, b), to, at)
+        return self.apply(OPS["mac"], (a, b), to, at)
 
     def sum(self, x: Values, axis: int, to: Role = Role.ACCUMULATOR, at: str = "sum") -> Values:
         """Sum along `axis`, which stays with length 1; narrowed after each addition."""
-        return self._apply(OPS["sum"], (x, axis), to, at)
+        return self.apply(OPS["sum"], (x, axis), to, at)
 
     def clamp(self, x: Values, lo: Values, hi: Values, to: Role = Role.ACCUMULATOR, at: str = "clamp") -> Values:
         """min(max(x, lo), hi)."""
-        return self._apply(OPS["clamp"], (x, lo, hi), to, at)
+        return self.apply(OPS["clamp"], (x, lo, hi), to, at)
 
     def select(
         self, x: Values, below: Values, choices: Values, to: Role = Role.ACCUMULATOR, at: str = "select"
     ) -> Values:
         """Compare and select: choices[i] for the first i with x < below[i], else the last of the T+1 choices."""
-        return self._apply(OPS["select"], (x, below, choices), to, at)
+        return self.apply(OPS["select"], (x, below, choices), to, at)
 
     def max(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "max") -> Values:
         """The greater of a and b, element by element."""
-        return self._apply(OPS["max"], (a, b), to, at)
+        return self.apply(OPS["max"], (a, b), to, at)
 
     def isqrt(self, x: Values, to: Role = Role.ACCUMULATOR, at: str = "isqrt") -> Values:
         """Floor of the square root; 0 for negative values."""
-        return self._apply(OPS["isqrt"], (x,), to, at)
+        return self.apply(OPS["isqrt"], (x,), to, at)
 
     def gather(self, x: Values, indices: Tensor, to: Role = Role.ACCUMULATOR, at: str = "gather") -> Values:
         """Elements of the last axis by a static index table, shape x.shape[:-1] + indices.shape; -1 gives 0."""
-        return self._apply(OPS["gather"], (x, indices), to, at)
+        return self.apply(OPS["gather"], (x, indices), to, at)
 
     def transpose(self, x: Values, axes: tuple[int, ...], to: Role = Role.ACCUMULATOR, at: str = "transpose") -> Values:
         """Permute axes."""
-        return self._apply(OPS["transpose"], (x, axes), to, at)
+        return self.apply(OPS["transpose"], (x, axes), to, at)
 
     def reshape(self, x: Values, shape: tuple[int, ...], to: Role = Role.ACCUMULATOR, at: str = "reshape") -> Values:
         """The same elements, row-major, in another shape."""
-        return self._apply(OPS["reshape"], (x, shape), to, at)
+        return self.apply(OPS["reshape"], (x, shape), to, at)
 
     def argmax(self, x: Values, to: Role = Role.ACCUMULATOR, at: str = "argmax") -> Values:
         """Index of the greatest element along the last axis, the lowest index among equals."""
-        return self._apply(OPS["argmax"], (x,), to, at)
+        return self.apply(OPS["argmax"], (x,), to, at)
 
     # ----------------------------------------------------------------------------------------------------
 
@@ -257,7 +270,8 @@ class Machine:
         known = self.backend.apply(OPS["load"], (labels,), self._registers[Role.HOST], f"{self._prefix}labels").value
         return int(np.count_nonzero(predicted.ints() == known.ints()))
 
-    def _apply(self, op: Op, args: tuple[Any, ...], to: Role, at: str) -> Values:
+    def apply(self, op: Op, args: tuple[Any, ...], to: Role, at: str) -> Values:
+        """Any row of the op table: its operands, then its static parameters."""
         register = self._registers[to]
         site = self._sites.get(at)
         if site is None:

@@ -31,8 +31,8 @@ class Values(Protocol):
     def size(self) -> int:
         """Number of elements."""
 
-    def ints(self) -> Integers:
-        """The register contents as an int64 array (a copy or a read-only view)."""
+    def ints(self, dtype: Any = np.int64) -> Integers:
+        """The register contents as an array (a copy or a read-only view) of an integer dtype that holds them all."""
 
 
 class Outcome(NamedTuple):

@@ -74,9 +74,9 @@ class Carrier:
             self.tight = True
         return self
 
-    def ints(self) -> Integers:
-        """The elements as an int64 array."""
-        return self.data.astype(np.int64)
+    def ints(self, dtype: Any = np.int64) -> Integers:
+        """The elements as integers; see Values."""
+        return self.data.astype(dtype)
 
     def __repr__(self) -> str:
         return f"<Carrier {self.shape} {self.data.dtype} in {self.lo}..{self.hi}>"

@@ -32,9 +32,9 @@ class Pair:
         """Number of elements."""
         return int(self.left.size)
 
-    def ints(self) -> Integers:
-        """The elements as an int64 array."""
-        return np.asarray(self.left.ints())
+    def ints(self, dtype: Any = np.int64) -> Integers:
+        """The elements as integers; see Values."""
+        return np.asarray(self.left.ints(dtype))
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,9 +69,9 @@ class Plain(Tensor):
         """Number of elements."""
         return len(self.items)
 
-    def ints(self) -> Integers:
-        """The elements as an int64 array."""
-        return np.array(self.items, dtype=np.int64).reshape(self.shape)
+    def ints(self, dtype: Any = np.int64) -> Integers:
+        """The elements as integers; see Values."""
+        return np.array(self.items, dtype).reshape(self.shape)
 
 
 def plain(outside: object) -> Plain:

@@ -1,0 +1,1 @@
+"""Traces: recorded programs, replayed and verified by anyone."""

@@ -1,0 +1,125 @@
+"""Leaf values: integers that came from outside, each row stored once, many rows to a compressed block.
+
+A batch of images is a list of row numbers: MNIST's 60,000 images are stored once, however many epochs read them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from pocketnn.arith import as_integers
+from pocketnn.errors import CorruptError
+
+__all__ = ["LeafWriter", "decoded", "encoded", "inflated", "unpacked"]
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+_SHORT = 64  # bytes; shorter rows are not worth a number of their own
+# Level 1: on MNIST's images level 6 saves 15 % of the bytes and takes five times as long.
+_LEVEL = 1
+_DTYPES = ("|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8")
+_BIG = "text"  # integers beyond 64 bits, as JSON
+MAX_BLOCK = 1 << 26  # bytes of one block, uncompressed; a reader refuses more
+MAX_LEAF = 1 << 30  # bytes of one leaf
+
+
+def encoded(outside: object) -> tuple[str, tuple[int, ...], list[bytes]]:
+    """Integers from outside as (dtype, shape, rows): the first axis gives the rows where they are long enough."""
+    array = as_integers(outside)
+    if array.dtype == object:
+        text = json.dumps([int(x) for x in array.flat], separators=(",", ":"))
+        return _BIG, array.shape, [text.encode()]
+    if array.dtype.itemsize > 1 and array.size:
+        lo, hi = int(array.min()), int(array.max())
+        fitting = (d for d in _DTYPES if np.iinfo(d).min <= lo and hi <= np.iinfo(d).max)
+        array = array.astype(next(fitting))
+    data = np.ascontiguousarray(array).reshape(array.shape).astype(array.dtype.newbyteorder("<"), copy=False)
+    if array.ndim < 2 or array.nbytes < _SHORT * max(1, array.shape[0]):
+        return array.dtype.str, array.shape, [data.tobytes()]
+    return array.dtype.str, array.shape, [row.tobytes() for row in data]
+
+
+def decoded(dtype: str, shape: tuple[int, ...], data: bytes) -> Array:
+    """The inverse of `encoded`, from the rows joined. Raises CorruptError for anything that it would not write."""
+    try:
+        if dtype == _BIG:
+            items = json.loads(data)
+            if not isinstance(items, list) or not all(type(x) is int for x in items):
+                raise ValueError("not a list of integers")
+            return np.array(items, dtype=object).reshape(shape)
+        if dtype not in _DTYPES:
+            raise ValueError(f"dtype {dtype!r} is none of {', '.join(_DTYPES)}")
+        return np.frombuffer(data, dtype).reshape(shape)
+    except (ValueError, RecursionError) as error:
+        raise CorruptError(f"{len(data)} bytes do not make integers of shape {shape}: {error}") from error
+
+
+class LeafWriter:
+    """Numbers rows and collects those that are new; `block` hands them out compressed."""
+
+    def __init__(self) -> None:
+        self._known: dict[bytes, int] = {}
+        self._fresh: list[bytes] = []
+        self._bytes = 0
+        self._first = 0
+
+    def add(self, outside: object) -> tuple[str, str, bytes]:
+        """The leaf's columns dtype, shape, rows."""
+        dtype, shape, rows = encoded(outside)
+        return dtype, json.dumps(shape), np.array([self._number(row) for row in rows], "<u4").tobytes()
+
+    def _number(self, row: bytes) -> int:
+        key = hashlib.blake2b(row, digest_size=16).digest()
+        number = self._known.get(key)
+        if number is None:
+            number = self._known[key] = len(self._known)
+            self._fresh.append(row)
+            self._bytes += len(row)
+        return number
+
+    @property
+    def full(self) -> bool:
+        """Whether the next block is large enough to be written."""
+        return self._bytes >= MAX_BLOCK // 16
+
+    def block(self) -> tuple[int, bytes, bytes] | None:
+        """The columns first_row, lengths, data of a block of all new rows; None if there are none."""
+        if not self._fresh:
+            return None
+        lengths = np.array([len(row) for row in self._fresh], "<u4").tobytes()
+        block = self._first, lengths, zlib.compress(b"".join(self._fresh), _LEVEL)
+        self._first += len(self._fresh)
+        self._fresh, self._bytes = [], 0
+        return block
+
+
+def inflated(data: bytes, size: int) -> bytes:
+    """Decompress exactly `size` bytes. Raises CorruptError if there are more, fewer, or damaged ones."""
+    decompressor = zlib.decompressobj()
+    try:
+        result = decompressor.decompress(data, size + 1)
+    except zlib.error as error:
+        raise CorruptError(f"compressed data are damaged ({error})") from error
+    if len(result) != size or not decompressor.eof or decompressor.unused_data:
+        raise CorruptError(f"compressed data do not hold the {size} bytes that they should")
+    return result
+
+
+def unpacked(lengths: bytes, data: bytes) -> list[bytes]:
+    """The rows of a block."""
+    if len(lengths) % 4:
+        raise CorruptError("a block's list of lengths is cut off")
+    sizes = np.frombuffer(lengths, "<u4").astype(np.int64)
+    total = int(sizes.sum())
+    if total > MAX_LEAF:
+        raise CorruptError(f"a block claims {total} bytes; at most {MAX_LEAF} are read")
+    raw = inflated(data, total)
+    ends = np.cumsum(sizes).tolist()
+    return [raw[end - size : end] for end, size in zip(ends, sizes.tolist(), strict=True)]
