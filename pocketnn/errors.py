@@ -3,7 +3,16 @@
 A message says what is wrong, where, the value, the bound, and what to do.
 """
 
-__all__ = ["CorruptError", "DataError", "DivergenceError", "OverflowTrap", "PocketNNError", "ShapeError", "UsageError", "VersionError"]
+__all__ = [
+    "CorruptError",
+    "DataError",
+    "DivergenceError",
+    "OverflowTrap",
+    "PocketNNError",
+    "ShapeError",
+    "UsageError",
+    "VersionError",
+]
 
 
 class PocketNNError(Exception):

@@ -18,7 +18,9 @@ from pocketnn.arith import (
     INT32,
     MAX_BITS,
     OPS,
+    OWN_RANGE,
     Backend,
+    Extent,
     Flags,
     Narrowing,
     Op,
@@ -31,7 +33,6 @@ from pocketnn.arith import (
     Vector,
     Word,
     add_flags,
-    merge_spans,
     narrowings,
     plain,
 )
@@ -105,8 +106,13 @@ class Site:
     elements: int = 0
     narrowings: int = 0
     flags: Flags = CLEAN
-    span: Span | None = None
     witness: Witness | None = None
+    extent: Extent = field(default_factory=Extent)
+
+    @property
+    def span(self) -> Span | None:
+        """The exact range of every result before narrowing; None if it was not measured, or nothing ran."""
+        return self.extent.span
 
     @property
     def overflowed(self) -> bool:
@@ -284,8 +290,10 @@ class Machine:
         if op.depth is not None:
             size *= op.rounds * op.depth((args[0].shape,), args[op.arity :])
         site.narrowings += size
-        if span is not None:
-            site.span = merge_spans(site.span, span)
+        if span is OWN_RANGE:
+            site.extent.add(value)
+        elif span is not None:
+            site.extent.cover(span)
         if flags is not CLEAN:
             self._note(site, op, args, flags, value.shape)
         return value  # type: ignore[no-any-return]

@@ -23,6 +23,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "arith.backend": (12, "arith"),
     "arith.reference": (13, "reference"),
     "arith.carrier": (13, "carrier"),
+    "arith.extent": (14, "extent"),
     "arith.sequential": (14, "sequential"),
     "arith.compiled": (14, "compiled"),
     "arith.folds": (15, "arith"),

@@ -1,7 +1,8 @@
 """Signed two's-complement register arithmetic: words, ops, and backends that execute them."""
 
 from pocketnn.arith.backend import Backend, Outcome, Values, as_integers
-from pocketnn.arith.flags import CLEAN, Flags, Span, add_flags, merge_spans
+from pocketnn.arith.extent import Extent, measured
+from pocketnn.arith.flags import CLEAN, OWN_RANGE, Flags, OwnRange, Span, add_flags, merge_spans
 from pocketnn.arith.lockstep import Lockstep, Pair
 from pocketnn.arith.ops import OPS, Op, Tensor
 from pocketnn.arith.reference import Narrowing, Reference, narrowings, plain
@@ -16,13 +17,16 @@ __all__ = [
     "MAX_BITS",
     "MIN_BITS",
     "OPS",
+    "OWN_RANGE",
     "Backend",
+    "Extent",
     "Flags",
     "Lockstep",
     "Narrowing",
     "Op",
     "Outcome",
     "Overflow",
+    "OwnRange",
     "Pair",
     "Reference",
     "Register",
@@ -35,6 +39,7 @@ __all__ = [
     "add_flags",
     "as_integers",
     "fit",
+    "measured",
     "merge_spans",
     "narrowings",
     "plain",

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pocketnn.arith.flags import Flags, Span
+from pocketnn.arith.flags import Flags, OwnRange, Span
 from pocketnn.arith.ops import Op
 from pocketnn.arith.word import Register
 from pocketnn.errors import DataError
@@ -34,13 +34,19 @@ class Values(Protocol):
     def ints(self, dtype: Any = np.int64) -> Integers:
         """The register contents as an array (a copy or a read-only view) of an integer dtype that holds them all."""
 
+    def numbers(self) -> Integers:
+        """The register contents in whatever dtype they are kept, exact there; not to be written to. Costs nothing."""
+
 
 class Outcome(NamedTuple):
-    """Result of one op: the narrowed values, the flags, and the exact range if the backend measures it."""
+    """Result of one op: the narrowed values, the flags, and the exact range if the backend measures it.
+
+    span: None where it does not, or there is no element; OWN_RANGE where it is the range of `value` itself.
+    """
 
     value: Any
     flags: Flags
-    span: Span | None
+    span: Span | OwnRange | None
 
 
 class Backend(ABC):

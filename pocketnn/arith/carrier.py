@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pocketnn.arith.backend import Integers, Outcome
-from pocketnn.arith.flags import CLEAN, Flags, Span
+from pocketnn.arith.flags import CLEAN, OWN_RANGE, Flags, Span
 from pocketnn.arith.word import Overflow, Register, Word, fit
 
 __all__ = [
@@ -78,6 +78,10 @@ class Carrier:
         """The elements as integers; see Values."""
         return self.data.astype(dtype)
 
+    def numbers(self) -> Integers:
+        """The elements as they are kept; see Values."""
+        return self.data
+
     def __repr__(self) -> str:
         return f"<Carrier {self.shape} {self.data.dtype} in {self.lo}..{self.hi}>"
 
@@ -124,15 +128,14 @@ def narrowed(exact: Array, lo: int, hi: int, to: Register, measure: bool, tight:
     """Narrow one exact result per element into `to`.
 
     exact: whole numbers in any dtype of `exact_dtype`, all within lo..hi (the extremes themselves if
-    `tight`). The data are looked at only when these bounds do not show that everything fits, or when `measure` asks
-    for the span.
+    `tight`). The data are looked at only when these bounds do not show that everything fits. measure: report the span.
     """
     word = to.word
     exact = np.asarray(exact)  # ufuncs turn arrays without axes into scalars, which compute by other rules
-    if not tight and (measure or lo < word.lo or hi > word.hi):
+    if not tight and (lo < word.lo or hi > word.hi):
         lo, hi = extremes(exact)
         tight = True
-    span = Span(lo, hi, lo, hi) if measure and exact.size else None
+    span = None if not measure or exact.size == 0 else Span(lo, hi, lo, hi) if tight else OWN_RANGE
     if word.lo <= lo and hi <= word.hi:
         data = exact if exact.dtype.kind == "f" else exact.astype(np.float64)
         return Outcome(Carrier(data, lo, hi, tight), CLEAN, span)

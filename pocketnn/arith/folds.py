@@ -95,11 +95,12 @@ def _product(a: Array, b: Array, dtype: Any) -> Array:
 def _certified(exact: Array, absolute: Array, fold: Any, to: Register, measure: bool) -> Outcome:
     """Check the certificate per element and fold those that fail; `exact` is D, `absolute` is L."""
     word = to.word
-    least, most = (
-        exact - absolute,
-        exact + absolute,
-    )  # twice the bounds: halving waits until they are Python ints
-    lowest, highest = extremes(least)[0] // 2, extremes(most)[1] // 2
+    least = exact - absolute  # twice the bounds: halving waits until they are Python ints
+    most = np.add(exact, absolute, out=absolute)
+    lowest = highest = 0
+    if exact.size:
+        lowest = int(np.minimum.reduce(least, axis=None)) // 2
+        highest = int(np.maximum.reduce(most, axis=None)) // 2
     span = Span(*extremes(exact), lowest, highest) if measure and exact.size else None
     if word.lo <= lowest and highest <= word.hi:
         lo, hi = (span.lo, span.hi) if span else (lowest, highest)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pocketnn.arith.backend import Backend, Integers, Outcome
+from pocketnn.arith.extent import measured
 from pocketnn.arith.ops import Op
 from pocketnn.arith.word import Register
 from pocketnn.errors import DivergenceError
@@ -36,6 +37,10 @@ class Pair:
         """The elements as integers; see Values."""
         return np.asarray(self.left.ints(dtype))
 
+    def numbers(self) -> Integers:
+        """The elements as they are kept; see Values."""
+        return np.asarray(self.left.numbers())
+
 
 @dataclass(frozen=True, slots=True)
 class Lockstep(Backend):
@@ -63,6 +68,7 @@ class Lockstep(Backend):
             raise DivergenceError(f"{where}: {names} give {ours[index]} and {theirs[index]} at element {index}")
         if a.flags != b.flags:
             raise DivergenceError(f"{where}: {names} give {a.flags} and {b.flags}")
-        if a.span is not None and b.span is not None and a.span != b.span:
-            raise DivergenceError(f"{where}: {names} give {a.span} and {b.span}")
+        spans = measured(a), measured(b)
+        if None not in spans and spans[0] != spans[1]:
+            raise DivergenceError(f"{where}: {names} give {spans[0]} and {spans[1]}")
         return a._replace(value=Pair(a.value, b.value))

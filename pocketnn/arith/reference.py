@@ -73,6 +73,10 @@ class Plain(Tensor):
         """The elements as integers; see Values."""
         return np.array(self.items, dtype).reshape(self.shape)
 
+    def numbers(self) -> Integers:
+        """The elements as they are kept; see Values."""
+        return self.ints()
+
 
 def plain(outside: object) -> Plain:
     """Integers from outside as plain Python integers. Raises DataError for anything else."""

@@ -1,8 +1,9 @@
 """The hash chain: SHA-256 over everything a trace holds, extended at each step.
 
-chain_0 is the hash of the header; chain_n = SHA-256(chain_(n-1) + text), where text is the JSON of the step's rows as
-they are stored: `[step, codes, leaves, blocks, checkpoints, results, events]`, each but the first a list of rows in
-order of id, columns in the order of `schema.py`, blobs as the hexadecimal SHA-256 of their bytes, no white space.
+chain_0 = SHA-256(JSON of the header's rows, sorted); chain_n = SHA-256(chain_(n-1) + figures + text), where figures is
+the step's column of that name and text is the JSON of `[step, codes, plans, leaves, blocks, checkpoints, results]`:
+the step's row up to `events`, then the rows that came with it, in order of id, columns in the order of `schema.py`,
+blobs as the hexadecimal SHA-256 of their bytes. JSON without white space, characters beyond ASCII escaped.
 """
 
 from __future__ import annotations
@@ -12,25 +13,27 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["beginning", "extended"]
+__all__ = ["EXTRAS", "beginning", "extended"]
 
 Row = Sequence[Any]
+
+EXTRAS = ("code", "plan", "leaf", "block", "checkpoint", "result")  # tables whose rows come with a step
 
 
 def beginning(header: Iterable[tuple[str, str]]) -> bytes:
     """The chain before the first step."""
-    return hashlib.sha256(_text(sorted(header)).encode()).digest()
+    return hashlib.sha256(_text(sorted(header))).digest()
 
 
-def extended(chain: bytes, step: Row, tables: Sequence[Sequence[Row]], events: Sequence[Row]) -> bytes:
-    """The chain after a step. step: its row without the chain. tables: codes, leaves, blocks, checkpoints, results."""
-    hashed = [[[_sealed(x) for x in row] for row in rows] for rows in tables]
-    return hashlib.sha256(chain + _text([step, *hashed, events]).encode()).digest()
+def extended(chain: bytes, figures: str, step: Row, extras: Sequence[Sequence[Row]]) -> bytes:
+    """The chain after a step. step: its row up to `events`. extras: rows of the tables EXTRAS, in that order."""
+    sealed = [[[_sealed(x) for x in row] for row in rows] for rows in extras]
+    return hashlib.sha256(chain + figures.encode() + _text([step, *sealed])).digest()
 
 
 def _sealed(value: Any) -> Any:
     return hashlib.sha256(value).hexdigest() if isinstance(value, bytes) else value
 
 
-def _text(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
+def _text(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()

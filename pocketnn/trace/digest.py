@@ -13,7 +13,7 @@ import numpy as np
 
 from pocketnn.arith import Values, Word
 
-__all__ = ["digest", "register_dtype", "registers"]
+__all__ = ["digests", "register_dtype", "registers"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -48,15 +48,15 @@ class _Keys:
 _KEYS = _Keys()
 
 
-def digest(contents: Array) -> int:
-    """Multilinear hash, as a signed 64-bit integer: sum of w_i * k_i modulo 2^64.
+def digests(rows: Array) -> list[int]:
+    """Multilinear hash of each row, as signed 64-bit integers: sum of w_i * k_i modulo 2^64.
 
-    w_i: the contents' bytes, padded with zeros to a multiple of 8, as little-endian 64-bit integers. Every k_i is odd,
-    so a change in one w_i always shows.
+    rows: register contents, a value a row. w_i: a row's bytes, padded with zeros to a multiple of 8, as little-endian
+    64-bit integers. Every k_i is odd, so a change in one w_i always shows.
     """
-    data = contents.reshape(-1)
-    short = -data.nbytes % 8
+    short = -rows.shape[1] * rows.itemsize % 8
     if short:
-        data = np.concatenate([data, np.zeros(short // data.itemsize, data.dtype)])
-    words = data.view("<u8")
-    return int(np.dot(words, _KEYS.first(words.size)).view(np.int64))
+        rows = np.concatenate([rows, np.zeros((len(rows), short // rows.itemsize), rows.dtype)], axis=1)
+    words = rows.view("<u8")
+    result: list[int] = np.dot(words, _KEYS.first(words.shape[1])).view(np.int64).tolist()
+    return result

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pocketnn.arith import Flags, Op, Register, Span, Tensor, Values
+from pocketnn.arith import Flags, Op, OwnRange, Register, Span, Tensor, Values
 from pocketnn.arith.backend import Integers
 from pocketnn.errors import DataError
 
@@ -43,6 +43,10 @@ class Handle:
         """The register contents; see Values."""
         return self.value.ints(dtype)
 
+    def numbers(self) -> Integers:
+        """The elements as they are kept; see Values."""
+        return self.value.numbers()
+
     def __repr__(self) -> str:
         return f"<Handle {self.id} {self.code.site} {self.shape}>"
 
@@ -54,7 +58,7 @@ class Event(NamedTuple):
     operands: tuple[Handle, ...]
     outside: Any
     flags: Flags
-    span: Span | None
+    span: Span | OwnRange | None
 
 
 class Moment(NamedTuple):

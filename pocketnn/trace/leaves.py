@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import numpy as np

@@ -2,36 +2,50 @@
 
 from __future__ import annotations
 
-__all__ = ["APPLICATION_ID", "COLUMNS", "FORMAT", "SCHEMA", "TABLES"]
+__all__ = ["APPLICATION_ID", "COLUMNS", "FORMAT", "INTERVAL", "SCHEMA"]
 
 FORMAT = 1  # raised whenever a reader of the old format would misread the new one
 APPLICATION_ID = 0x706E6E74  # "pnnt", in the SQLite header, so that `file` can tell a trace
+INTERVAL = 1000  # steps between checkpoints; replay starts at one, so this is the most it does before a spot check
 
 # Column order is the order in which the hash chain reads a row.
 COLUMNS: dict[str, str] = {
     "header": "key TEXT PRIMARY KEY, value TEXT",
     "code": "id INTEGER PRIMARY KEY, step INTEGER, op TEXT, site TEXT, role TEXT, bits INTEGER, overflow TEXT, "
     "params TEXT, shape TEXT",
-    "step": "id INTEGER PRIMARY KEY, phase TEXT, epoch INTEGER, number INTEGER, first_event INTEGER, "
-    "events INTEGER, chain BLOB",
-    "event": "id INTEGER PRIMARY KEY, step INTEGER, code INTEGER, a INTEGER, b INTEGER, c INTEGER, lo INTEGER, "
-    "hi INTEGER, least INTEGER, most INTEGER, events INTEGER, elements INTEGER, transient INTEGER, "
-    "corrupted INTEGER, vanished INTEGER, zero_divisions INTEGER, first INTEGER, digest INTEGER",
+    "plan": "id INTEGER PRIMARY KEY, step INTEGER, plan INTEGER, position INTEGER, code INTEGER, a INTEGER, b INTEGER, "
+    "c INTEGER",
+    "step": "id INTEGER PRIMARY KEY, phase TEXT, epoch INTEGER, number INTEGER, plan INTEGER, first_event INTEGER, "
+    "events INTEGER, figures TEXT, chain BLOB",
     "leaf": "event INTEGER PRIMARY KEY, step INTEGER, dtype TEXT, shape TEXT, rows BLOB",
     "block": "id INTEGER PRIMARY KEY, step INTEGER, first_row INTEGER, lengths BLOB, data BLOB",
     "checkpoint": "id INTEGER PRIMARY KEY, step INTEGER, interval INTEGER, event INTEGER, data BLOB",
     "result": "event INTEGER PRIMARY KEY, step INTEGER, data BLOB",
     "ending": "id INTEGER PRIMARY KEY, status TEXT, steps INTEGER, events INTEGER, chain BLOB",
 }
-TABLES = tuple(COLUMNS)
 
-_VIEW = """CREATE VIEW events AS
-SELECT event.id, step.phase, step.epoch, step.number, code.site, code.op, code.role, code.bits, code.overflow,
-  code.shape, event.a, event.b, event.c, event.lo, event.hi, coalesce(event.least, event.lo) AS least,
-  coalesce(event.most, event.hi) AS most, coalesce(event.events, 0) AS events,
-  coalesce(event.elements, 0) AS elements, coalesce(event.transient, 0) AS transient,
-  coalesce(event.corrupted, 0) AS corrupted, coalesce(event.vanished, 0) AS vanished,
-  coalesce(event.zero_divisions, 0) AS zero_divisions, event.first, event.digest
-FROM event JOIN step ON step.id = event.step JOIN code ON code.id = event.code"""
+_FLAGS = ("events", "elements", "transient", "corrupted", "vanished", "zero_divisions")
+_OPERANDS = ", ".join(
+    f"CASE WHEN plan.{x} < 0 THEN step.first_event + plan.position + plan.{x} ELSE plan.{x} END AS {x}" for x in "abc"
+)
 
-SCHEMA: tuple[str, ...] = (*(f"CREATE TABLE {name} ({columns})" for name, columns in COLUMNS.items()), _VIEW)
+
+def _figure(position: int) -> str:
+    return f"json_extract(f.value, '$[{position}]')"
+
+
+_VIEW = (
+    "CREATE VIEW event AS SELECT step.first_event + plan.position AS id, step.id AS step, step.phase, step.epoch, "
+    f"step.number, code.site, code.op, code.role, code.bits, code.overflow, code.shape, {_OPERANDS}, "
+    f"{_figure(0)} AS lo, {_figure(1)} AS hi, "
+    f"coalesce({_figure(3)}, {_figure(0)}) AS least, coalesce({_figure(4)}, {_figure(1)}) AS most, "
+    + ", ".join(f"coalesce({_figure(position)}, 0) AS {name}" for position, name in enumerate(_FLAGS, 5))
+    + f", {_figure(11)} AS first, {_figure(2)} AS digest FROM step JOIN json_each(step.figures) AS f "
+    "JOIN plan ON plan.plan = step.plan AND plan.position = f.key JOIN code ON code.id = plan.code"
+)
+
+SCHEMA: tuple[str, ...] = (
+    *(f"CREATE TABLE {name} ({columns})" for name, columns in COLUMNS.items()),
+    "CREATE UNIQUE INDEX plan_position ON plan (plan, position)",
+    _VIEW,
+)

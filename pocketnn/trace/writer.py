@@ -10,31 +10,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pocketnn.arith import CLEAN
 from pocketnn.errors import UsageError
-from pocketnn.trace.chain import beginning, extended
-from pocketnn.trace.digest import digest, registers
+from pocketnn.trace.chain import EXTRAS, beginning, extended
+from pocketnn.trace.digest import registers
 from pocketnn.trace.event import Code, Event, Handle, Moment, params_to_text
+from pocketnn.trace.figures import measure, text_of
 from pocketnn.trace.leaves import LeafWriter
-from pocketnn.trace.schema import APPLICATION_ID, COLUMNS, FORMAT, SCHEMA
+from pocketnn.trace.schema import APPLICATION_ID, COLUMNS, FORMAT, INTERVAL, SCHEMA
 
-__all__ = ["INTERVAL", "Writer"]
+__all__ = ["Writer"]
 
-INTERVAL = 1000  # steps between checkpoints; replay starts at one, so this is the most it does before a spot check
 _STEPS, _SECONDS = 64, 1.0  # a commit at least this often, whichever comes first
-_INT64 = 1 << 63
 _INSERT = {
     name: f"INSERT INTO {name} VALUES ({','.join('?' * (columns.count(', ') + 1))})"
     for name, columns in COLUMNS.items()
 }
-_EXTRAS = ("code", "leaf", "block", "checkpoint", "result")  # in the chain's order
 
 Row = tuple[Any, ...]
-
-
-def _stored(number: int) -> int | str:
-    """A range bound as SQLite can hold it: an integer up to 64 bits, beyond that its decimal digits."""
-    return number if -_INT64 <= number < _INT64 else str(number)
 
 
 class Writer:
@@ -46,85 +38,44 @@ class Writer:
     """
 
     def __init__(self, path: Path, header: Mapping[str, str], full: bool = False) -> None:
-        if path.exists():
-            raise UsageError(f"{path}: exists; a trace is never overwritten: remove it or name another file")
+        rows = sorted(header.items())
+        self._db = _created(path, rows)
         self._full = full
-        self._db = sqlite3.connect(path, isolation_level=None)
-        try:
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-            self._db.execute(f"PRAGMA user_version={FORMAT}")
-            self._db.execute("BEGIN")
-            for statement in SCHEMA:
-                self._db.execute(statement)
-            rows = sorted(header.items())
-            self._db.executemany(_INSERT["header"], rows)
-            self._db.execute("COMMIT")
-        except BaseException:
-            self._db.close()
-            path.unlink(missing_ok=True)
-            raise
         self._chain = beginning(rows)
         self._leaves = LeafWriter()
-        self._ids = dict.fromkeys(("code", "block", "checkpoint"), 0)
+        self._ids = dict.fromkeys(EXTRAS, 0)
         self._codes: dict[Code, int] = {}
         self._code_ids: dict[int, tuple[int, Code]] = {}
+        self._plans: dict[tuple[Row, ...], int] = {}
         self._moment: Moment | None = None
         self._step = 0
-        self._events: list[Row] = []
-        self._first_event = 1
-        self._count = 0
-        self._extras: dict[str, list[Row]] = {name: [] for name in _EXTRAS}
+        self._events: list[Event] = []
+        self._first_event = self._previous = 1
         self._base = 1
         self._needed: dict[int, Handle] = {}
+        self._extras: dict[str, list[Row]] = {name: [] for name in EXTRAS}
         self._pending: dict[str, list[Row]] = {name: [] for name in COLUMNS}
         self._committed = time.monotonic()
 
     def step(self, moment: Moment) -> None:
         """A new step begins; the one before it is complete."""
         if self._moment is not None:
-            self._end_step(commit=False)
-            if self._step % INTERVAL == 0:
-                self._base, self._needed = self._count + 1, {}
+            self._end_step(self._step % _STEPS == 0 or time.monotonic() - self._committed > _SECONDS)
         self._step += 1
         self._moment = moment
+        if self._step % INTERVAL == 1:
+            self._base, self._needed = self._first_event, {}
 
     def event(self, event: Event) -> None:
         """One more event of the step."""
-        result, operands, outside, flags, span = event
-        self._count = identity = result.id
-        code = result.code
-        known = self._code_ids.get(id(code))
-        number = known[0] if known is not None else self._number(code)
-        for x in operands:
-            if x.id < self._base and x.id not in self._needed:
-                self._checkpoint(x)
-        if outside is not None:
-            self._extras["leaf"].append((identity, self._step, *self._leaves.add(outside)))
-        contents = registers(result.value, code.to.word)
-        if self._full:
-            self._extras["result"].append((identity, self._step, zlib.compress(contents.tobytes(), 1)))
-        if span is None:
-            lo = hi = least = most = None
-        else:
-            lo, hi, least, most = span
-            if (least, most) == (lo, hi):
-                least = most = None
-            if code.to.word.bits > 31:  # sums of products of narrower registers fit SQLite's 64 bits
-                lo, hi, least, most = (None if x is None else _stored(x) for x in (lo, hi, least, most))  # type: ignore[assignment]
-        a, b, c = [x.id for x in operands] + [None] * (3 - len(operands))
-        counts = (None,) * 7 if flags == CLEAN else tuple(flags)
-        self._events.append(
-            (identity, self._step, number, a, b, c, lo, hi, least, most, *counts, digest(contents))
-        )  # fmt: skip
+        self._events.append(event)
 
     def close(self, status: str) -> None:
         """End the file: `status` says how the run ended ("complete", "interrupted", "failed")."""
         try:
             if self._moment is not None:
                 self._end_step(commit=True)
-            self._db.execute(_INSERT["ending"], (1, status, self._step, self._count, self._chain))
+            self._db.execute(_INSERT["ending"], (1, status, self._step, self._first_event - 1, self._chain))
             self._db.execute("PRAGMA journal_mode=DELETE")  # one file again
         finally:
             self._db.close()
@@ -135,12 +86,75 @@ class Writer:
 
     # ----------------------------------------------------------------------------------------------------
 
+    def _end_step(self, commit: bool) -> None:
+        """Put the step and what came with it into rows, extend the chain, commit now and then."""
+        assert self._moment is not None
+        events, extras = self._events, self._extras
+        plan = self._plan(events)
+        figures = text_of(measure(events))
+        for event in events:
+            if event.outside is not None:
+                extras["leaf"].append((event.result.id, self._step, *self._leaves.add(event.outside)))
+            if self._full:
+                contents = registers(event.result.value, event.result.code.to.word)
+                extras["result"].append((event.result.id, self._step, zlib.compress(contents.tobytes(), 1)))
+        if commit or self._leaves.full:
+            block = self._leaves.block()
+            if block is not None:
+                extras["block"].append((self._next("block"), self._step, *block))
+        row = (self._step, *self._moment, plan, self._first_event, len(events))
+        rows = [extras[name] for name in EXTRAS]
+        self._chain = extended(self._chain, figures, row, rows)
+        self._pending["step"].append((*row, figures, self._chain))
+        for name, new in zip(EXTRAS, rows, strict=True):
+            self._pending[name] += new
+            extras[name] = []
+        self._previous = self._first_event
+        self._first_event += len(events)
+        self._events = []
+        if commit:
+            self._commit()
+
+    def _commit(self) -> None:
+        self._db.execute("BEGIN")
+        for name, rows in self._pending.items():
+            if rows:
+                self._db.executemany(_INSERT[name], rows)
+                rows.clear()
+        self._db.execute("COMMIT")
+        self._committed = time.monotonic()
+
     def _next(self, table: str) -> int:
         self._ids[table] += 1
         return self._ids[table]
 
+    def _plan(self, events: list[Event]) -> int:
+        """The number of the step's static part; a new one becomes rows of the step."""
+        plan = tuple([(self._number(e.result.code), *self._references(e)) for e in events])
+        number = self._plans.get(plan)
+        if number is None:
+            number = self._plans[plan] = len(self._plans) + 1
+            for position, (code, *references) in enumerate(plan):
+                abc = references + [None] * (3 - len(references))
+                self._extras["plan"].append((self._next("plan"), self._step, number, position, code, *abc))
+        return number
+
+    def _references(self, event: Event) -> list[int]:
+        """Operands: how far back if they are of this step or the one before it (negative), else their ids."""
+        identity, previous, base = event.result.id, self._previous, self._base
+        references = []
+        for x in event.operands:
+            number = x.id
+            references.append(number - identity if number >= previous else number)
+            if number < base and number not in self._needed:
+                self._checkpoint(x)
+        return references
+
     def _number(self, code: Code) -> int:
         """The code's id; a new one becomes a row of the step."""
+        known = self._code_ids.get(id(code))
+        if known is not None:
+            return known[0]
         number = self._codes.get(code)
         if number is None:
             number = self._codes[code] = self._next("code")
@@ -159,33 +173,24 @@ class Writer:
         interval = (self._step - 1) // INTERVAL
         self._extras["checkpoint"].append((self._next("checkpoint"), self._step, interval, x.id, data))
 
-    def _end_step(self, commit: bool) -> None:
-        now = time.monotonic()
-        commit = commit or self._step % _STEPS == 0 or now - self._committed > _SECONDS
-        if commit or self._leaves.full:
-            block = self._leaves.block()
-            if block is not None:
-                self._extras["block"].append((self._next("block"), self._step, *block))
-        assert self._moment is not None
-        row = (self._step, *self._moment, self._first_event, len(self._events))
-        self._chain = extended(self._chain, row, [self._extras[name] for name in _EXTRAS], self._events)
-        pending = self._pending
-        pending["step"].append((*row, self._chain))
-        pending["event"] += self._events
-        for name in _EXTRAS:
-            if self._extras[name]:
-                pending[name] += self._extras[name]
-                self._extras[name] = []
-        self._events = []
-        self._first_event = self._count + 1
-        if commit:
-            self._commit()
-            self._committed = now
 
-    def _commit(self) -> None:
-        self._db.execute("BEGIN")
-        for name, rows in self._pending.items():
-            if rows:
-                self._db.executemany(_INSERT[name], rows)
-                rows.clear()
-        self._db.execute("COMMIT")
+def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:
+    """A new trace file with its tables and header."""
+    if path.exists():
+        raise UsageError(f"{path}: exists; a trace is never overwritten: remove it or name another file")
+    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version={FORMAT}")
+        db.execute("BEGIN")
+        for statement in SCHEMA:
+            db.execute(statement)
+        db.executemany(_INSERT["header"], header)
+        db.execute("COMMIT")
+    except BaseException:
+        db.close()
+        path.unlink(missing_ok=True)
+        raise
+    return db
