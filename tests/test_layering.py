@@ -21,6 +21,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "arith.flags": (10, "flags"),
     "arith.ops": (11, "arith"),
     "arith.backend": (12, "arith"),
+    "arith.semantics": (12, "semantics"),
     "arith.reference": (13, "reference"),
     "arith.carrier": (13, "carrier"),
     "arith.extent": (14, "extent"),

@@ -6,6 +6,7 @@ from pocketnn.arith.flags import CLEAN, OWN_RANGE, Flags, OwnRange, Span, add_fl
 from pocketnn.arith.lockstep import Lockstep, Pair
 from pocketnn.arith.ops import OPS, Op, Tensor
 from pocketnn.arith.reference import Narrowing, Reference, narrowings, plain
+from pocketnn.arith.semantics import SEMANTICS, op_table_digest
 from pocketnn.arith.vector import Vector
 from pocketnn.arith.word import INT8, INT16, INT32, MAX_BITS, MIN_BITS, Overflow, Register, Role, Word, fit
 
@@ -18,6 +19,7 @@ __all__ = [
     "MIN_BITS",
     "OPS",
     "OWN_RANGE",
+    "SEMANTICS",
     "Backend",
     "Extent",
     "Flags",
@@ -42,5 +44,6 @@ __all__ = [
     "measured",
     "merge_spans",
     "narrowings",
+    "op_table_digest",
     "plain",
 ]
