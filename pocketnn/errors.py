@@ -3,12 +3,15 @@
 A message says what is wrong, where, the value, the bound, and what to do.
 """
 
+from typing import ClassVar
+
 __all__ = [
     "CorruptError",
     "DataError",
     "DivergenceError",
     "OverflowTrap",
     "PocketNNError",
+    "RecordingError",
     "ShapeError",
     "UsageError",
     "VersionError",
@@ -16,7 +19,9 @@ __all__ = [
 
 
 class PocketNNError(Exception):
-    """Root of every error raised on purpose by pocketnn."""
+    """Root of every error raised on purpose by pocketnn. exit_code: of a command that ends with it."""
+
+    exit_code: ClassVar[int] = 2
 
 
 class UsageError(PocketNNError, ValueError):
@@ -34,6 +39,8 @@ class DataError(PocketNNError, ValueError):
 class OverflowTrap(PocketNNError, ArithmeticError):
     """A register overflowed on a machine that was asked to trap; `witness` holds the first narrowing."""
 
+    exit_code = 1
+
     def __init__(self, message: str, witness: object) -> None:
         super().__init__(message)
         self.witness = witness
@@ -42,10 +49,20 @@ class OverflowTrap(PocketNNError, ArithmeticError):
 class DivergenceError(PocketNNError):
     """Two computations that must agree do not; the message names the first difference."""
 
+    exit_code = 1
+
 
 class CorruptError(DataError):
     """A trace whose contents contradict each other: damaged, tampered with, or never written by pocketnn."""
 
+    exit_code = 3
+
+
+class RecordingError(PocketNNError):
+    """A trace file that cannot be written, or not any further."""
+
 
 class VersionError(DataError):
     """A trace in a format, or of arithmetic semantics, that this release does not know."""
+
+    exit_code = 5

@@ -45,8 +45,13 @@ class Vector(Backend):
         # never touched, so it costs nothing; other allocators ignore it.
         np.empty(1 << 24, np.uint8)
         self.measure = measure
+        self._use = use
         self._kernels: dict[str, Kernel] = dict(_KERNELS)
         self._kernels["mac"] = lambda args, to, measure: folds.mac(args[0], args[1], to, measure, use)
+
+    def measuring(self) -> Vector:
+        """This backend, reporting spans."""
+        return self if self.measure else Vector(True, self._use)
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> Outcome:
         """Execute `op` on arrays; see Backend.apply."""

@@ -28,9 +28,9 @@ class _Commands(click.Group):
             sys.stdout.flush()
             return result
         except OverflowTrap as error:
-            _fail(f"overflow: {error}", 1)
+            _fail(f"overflow: {error}", error.exit_code)
         except PocketNNError as error:
-            _fail(str(error), 2)
+            _fail(str(error), error.exit_code)
         except KeyboardInterrupt:
             _fail("interrupted; no file is left half-written", 130)
         except BrokenPipeError:

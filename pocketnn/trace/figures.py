@@ -92,18 +92,19 @@ def entries_from_text(column: str, count: int) -> list[Any]:
         raise CorruptError(f"figures are not JSON ({error})") from error
     if not isinstance(found, list) or len(found) != count:
         raise CorruptError(f"figures are no list of {count} entries")
+    for entry in found:
+        if not isinstance(entry, list) or len(entry) not in (3, 5, 12):
+            raise CorruptError(f"figures {str(entry)[:60]} are no list of 3, 5 or 12 numbers")
+        if any(type(x) is not int and not (x is None and i in (0, 1, 3, 4)) for i, x in enumerate(entry)):
+            raise CorruptError(f"figures {str(entry)[:60]} hold something that is no whole number")
+        if (entry[0] is None) != (entry[1] is None) or (len(entry) > 3 and (entry[3] is None) != (entry[4] is None)):
+            raise CorruptError(f"figures {str(entry)[:60]} have half a range")
     return found
 
 
-def figures_of(entry: Any) -> Figures:
-    """An entry as figures. Raises CorruptError for one that `measure` would not make."""
-    if not isinstance(entry, list) or len(entry) not in (3, 5, 12):
-        raise CorruptError(f"figures {str(entry)[:60]} are no list of 3, 5 or 12 numbers")
-    if any(type(x) is not int and not (x is None and i in (0, 1, 3, 4)) for i, x in enumerate(entry)):
-        raise CorruptError(f"figures {str(entry)[:60]} hold something that is no whole number")
+def figures_of(entry: list[Any]) -> Figures:
+    """An entry that `measure` or `entries_from_text` gave, as figures."""
     lo, hi, digest = entry[:3]
     least, most = entry[3:5] if len(entry) > 3 and entry[3] is not None else (lo, hi)
-    if (lo is None) != (hi is None) or (least is None) != (most is None):
-        raise CorruptError(f"figures {str(entry)[:60]} have half a range")
     span = None if lo is None else Span(lo, hi, least, most)
     return Figures(span, digest, Flags(*entry[5:]) if len(entry) == 12 else CLEAN)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pocketnn.errors import UsageError
+from pocketnn.errors import RecordingError, UsageError
 from pocketnn.trace.chain import EXTRAS, beginning, extended
 from pocketnn.trace.digest import registers
 from pocketnn.trace.event import Code, Event, Handle, Moment, params_to_text
@@ -32,14 +32,16 @@ Row = tuple[Any, ...]
 class Writer:
     """Creates the trace file at `path` and writes what a Recorder tells it.
 
-    header: what the run is, texts by name. full: store every result too. After a crash or a kill every committed step is
-    in the file and its `ending` is missing; `close` writes one. Raises UsageError if the file exists, OSError and
-    sqlite3.Error if it cannot be written.
+    header: what the run is, texts by name. full: store every result too. After a crash or a kill every committed step
+    is in the file and its `ending` is missing; `close` writes one. Raises UsageError if the file exists, RecordingError
+    if it cannot be written; what was committed before stays readable.
     """
 
     def __init__(self, path: Path, header: Mapping[str, str], full: bool = False) -> None:
         rows = sorted(header.items())
+        self._path = path
         self._db = _created(path, rows)
+        self._failed = False
         self._full = full
         self._chain = beginning(rows)
         self._leaves = LeafWriter()
@@ -73,16 +75,14 @@ class Writer:
     def close(self, status: str) -> None:
         """End the file: `status` says how the run ended ("complete", "interrupted", "failed")."""
         try:
-            if self._moment is not None:
-                self._end_step(commit=True)
-            self._db.execute(_INSERT["ending"], (1, status, self._step, self._first_event - 1, self._chain))
-            self._db.execute("PRAGMA journal_mode=DELETE")  # one file again
+            if not self._failed:
+                if self._moment is not None:
+                    self._end_step(commit=True)
+                ending = (1, status, self._step, self._first_event - 1, self._chain)
+                self._write({"ending": [ending]})
+                self._db.execute("PRAGMA journal_mode=DELETE")  # one file again
         finally:
             self._db.close()
-
-    def abandon(self) -> None:
-        """Leave the file as its last commit left it."""
-        self._db.close()
 
     # ----------------------------------------------------------------------------------------------------
 
@@ -116,13 +116,24 @@ class Writer:
             self._commit()
 
     def _commit(self) -> None:
-        self._db.execute("BEGIN")
-        for name, rows in self._pending.items():
-            if rows:
-                self._db.executemany(_INSERT[name], rows)
-                rows.clear()
-        self._db.execute("COMMIT")
+        self._write(self._pending)
+        for rows in self._pending.values():
+            rows.clear()
         self._committed = time.monotonic()
+
+    def _write(self, tables: Mapping[str, list[Row]]) -> None:
+        """Insert rows in one transaction."""
+        try:
+            self._db.execute("BEGIN")
+            for name, rows in tables.items():
+                self._db.executemany(_INSERT[name], rows)
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._failed = True
+            raise RecordingError(
+                f"{self._path}: cannot be written any further ({error}); the steps before stay readable: free some "
+                "space, or record fewer (--trace-steps)"
+            ) from error
 
     def _next(self, table: str) -> int:
         self._ids[table] += 1
@@ -178,7 +189,10 @@ def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:
     """A new trace file with its tables and header."""
     if path.exists():
         raise UsageError(f"{path}: exists; a trace is never overwritten: remove it or name another file")
-    db = sqlite3.connect(path, isolation_level=None)
+    try:
+        db = sqlite3.connect(path, isolation_level=None)
+    except sqlite3.Error as error:
+        raise RecordingError(f"{path}: cannot be written ({error}); name a file in a folder that can") from error
     try:
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
@@ -189,8 +203,8 @@ def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:
             db.execute(statement)
         db.executemany(_INSERT["header"], header)
         db.execute("COMMIT")
-    except BaseException:
+    except sqlite3.Error as error:
         db.close()
         path.unlink(missing_ok=True)
-        raise
+        raise RecordingError(f"{path}: cannot be written ({error})") from error
     return db

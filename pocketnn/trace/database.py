@@ -1,0 +1,76 @@
+"""Opening a trace's SQLite file from a stranger, and turning SQLite's complaints into ours."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from pocketnn.arith import SEMANTICS, op_table_digest
+from pocketnn.errors import CorruptError, DataError, VersionError
+from pocketnn.trace.schema import APPLICATION_ID, FORMAT, SCHEMA
+
+__all__ = ["corruption", "opened"]
+
+_LONGEST = 1 << 28  # bytes of one text or blob
+_MAGIC = b"SQLite format 3\0"
+
+
+@contextlib.contextmanager
+def corruption(path: Path) -> Iterator[None]:
+    """What SQLite, a decoder or a missing piece raises inside becomes a CorruptError that names the file."""
+    try:
+        yield
+    except CorruptError as error:
+        text = str(error)
+        raise error if text.startswith(str(path)) else CorruptError(f"{path}: {text}") from error
+    except (sqlite3.Error, OverflowError, UnicodeError) as error:
+        raise CorruptError(f"{path}: damaged: {error}") from error
+
+
+def opened(path: Path) -> sqlite3.Connection:
+    """A read-only connection to a trace whose schema, format and semantics are this release's.
+
+    Raises DataError if the file is no SQLite database or no trace, VersionError for another format or semantics,
+    CorruptError if its schema is not the one that pocketnn writes.
+    """
+    try:
+        with path.open("rb") as file:
+            magic = file.read(len(_MAGIC))
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    if magic != _MAGIC:
+        raise DataError(f"{path}: not a trace (no SQLite file)")
+    db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+    try:
+        with corruption(path):
+            _check(db, path)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
+    db.execute("PRAGMA trusted_schema=OFF")
+    db.execute("PRAGMA cell_size_check=ON")
+    ((application,),) = db.execute("PRAGMA application_id")
+    ((version,),) = db.execute("PRAGMA user_version")
+    if application != APPLICATION_ID:
+        raise DataError(f"{path}: an SQLite file, but not a trace (application id {application:#x})")
+    if version != FORMAT:
+        raise VersionError(f"{path}: trace format {version}; this release reads format {FORMAT}")
+    found = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    if found != set(SCHEMA):
+        odd = sorted(found ^ set(SCHEMA), key=str)[0]
+        raise CorruptError(f"{path}: its tables are not those of a trace: {str(odd)[:80]!r}")
+    header = dict(db.execute("SELECT key, value FROM header"))
+    for key, ours in (("semantics", str(SEMANTICS)), ("ops", op_table_digest())):
+        if header.get(key) != ours:
+            raise VersionError(
+                f"{path}: recorded with {key} {str(header.get(key))[:20]!r}, this release has {ours[:20]!r}; "
+                f"use the pocketnn that wrote it ({str(header.get('pocketnn'))[:20]})"
+            )

@@ -1,0 +1,253 @@
+"""Reader: a trace file as steps, events and values. The file comes from a stranger: nothing in it is believed.
+
+Opening executes nothing that the file holds: its schema must be pocketnn's own, letter by letter, or it is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pocketnn.arith import OPS, Overflow, Register, Role, Word
+from pocketnn.arith.backend import Integers
+from pocketnn.errors import CorruptError, DataError, PocketNNError, UsageError
+from pocketnn.machine import Widths
+from pocketnn.trace.database import corruption, opened
+from pocketnn.trace.digest import register_dtype
+from pocketnn.trace.event import Code, Moment, params_from_text
+from pocketnn.trace.figures import Figures, entries_from_text, figures_of
+from pocketnn.trace.leaves import decoded, inflated, unpacked
+
+__all__ = ["MAX_ELEMENTS", "Recorded", "Step", "Trace"]
+
+MAX_ELEMENTS = 1 << 24  # of one value; a batch of 500 images of MNIST has 392,000
+_BLOCKS = 128  # decompressed blocks kept; with the writer's, half a gigabyte at the very most
+
+
+class Step(NamedTuple):
+    """One recorded step: its number in the file (from 1), when it ran, its plan, the ids of its events."""
+
+    id: int
+    moment: Moment
+    plan: int
+    first_event: int
+    events: int
+
+
+class Recorded(NamedTuple):
+    """One event as recorded. operands: ids of the events whose values it took."""
+
+    id: int
+    step: Step
+    code: Code
+    operands: tuple[int, ...]
+    figures: Figures
+
+
+class Trace:
+    """A trace file opened for reading; a context manager.
+
+    header: texts by name. codes, plans, steps: as recorded. status: how the run ended; None if the file has no ending
+    (the run was killed, or is still going on).
+
+    Raises DataError if it is no trace, VersionError for another format or semantics, CorruptError where the file
+    contradicts itself.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._db = opened(path)
+        try:
+            with corruption(path):
+                self._read()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _read(self) -> None:
+        self.header: dict[str, str] = dict(self.rows("SELECT key, value FROM header"))
+        self.widths, self.overflow = _machine(self.header)
+        self.codes = {row[0]: _code(*row[1:]) for row in self.rows("SELECT id, op, site, role, bits, overflow, params, "
+                                                                   "shape FROM code ORDER BY id")}  # fmt: skip
+        self.plans = self._read_plans()
+        self.steps = self._read_steps()
+        self._firsts = [step.first_event for step in self.steps]
+        self.events = sum(step.events for step in self.steps)
+        endings = list(self.rows("SELECT status, steps, events FROM ending"))
+        if len(endings) > 1 or (endings and endings[0][1:] != (len(self.steps), self.events)):
+            raise CorruptError(f"its ending {endings} does not match {len(self.steps)} steps and {self.events} events")
+        self.status: str | None = endings[0][0] if endings else None
+        self._first_rows = [row[0] for row in self.rows("SELECT first_row FROM block ORDER BY id")]
+        self._block = lru_cache(_BLOCKS)(self._load_block)
+
+    def __enter__(self) -> Trace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    def rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query on the file's tables."""
+        return iter(self._db.execute(query, values))
+
+    def _read_plans(self) -> dict[int, list[tuple[int, tuple[int, ...]]]]:
+        plans: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+        for plan, position, code, *abc in self.rows("SELECT plan, position, code, a, b, c FROM plan ORDER BY id"):
+            entries = plans.setdefault(plan, [])
+            if position != len(entries) or code not in self.codes:
+                raise CorruptError(f"plan {plan} has a gap at position {len(entries)}, or no code {code}")
+            op = self.codes[code].op
+            arity = 0 if op.name == "load" else op.arity
+            if any(type(x) is not int for x in abc[:arity]) or any(x is not None for x in abc[arity:]):
+                raise CorruptError(f"plan {plan}, position {position}: {op.name} takes {arity} operands, not {abc}")
+            entries.append((code, tuple(abc[:arity])))
+        return plans
+
+    def _read_steps(self) -> list[Step]:
+        steps: list[Step] = []
+        first = 1
+        for number, phase, epoch, step, plan, first_event, events in self.rows(
+            "SELECT id, phase, epoch, number, plan, first_event, events FROM step ORDER BY id"
+        ):
+            if number != len(steps) + 1 or first_event != first or len(self.plans.get(plan, [])) != events:
+                raise CorruptError(f"step {len(steps) + 1} is missing, or does not go on at event {first}")
+            if type(phase) is not str or type(epoch) is not int or type(step) is not int:
+                raise CorruptError(f"step {number} says it is {phase!r}, {epoch!r}, {step!r}")
+            steps.append(Step(number, Moment(phase, epoch, step), plan, first_event, events))
+            first += events
+        return steps
+
+    def between(self, first: int = 1, last: int | None = None) -> list[Step]:
+        """The steps first..last; all to the end for None. Raises UsageError for steps that are not there."""
+        count = len(self.steps)
+        last = count if last is None else last
+        if (first, last) != (1, 0) and not 1 <= first <= last <= count:
+            raise UsageError(f"steps {first} to {last}: {self.path} has steps 1 to {count}")
+        return self.steps[first - 1 : last]
+
+    # --- events ------------------------------------------------------------------------------------------
+
+    def step_of(self, event: int) -> Step:
+        """The step of an event. Raises DataError if there is no such event."""
+        if not 1 <= event <= self.events:
+            raise DataError(f"{self.path}: has no event {event}; they count from 1 to {self.events}")
+        return self.steps[bisect_right(self._firsts, event) - 1]
+
+    def code_of(self, event: int) -> Code:
+        """The code of an event."""
+        step = self.step_of(event)
+        return self.codes[self.plans[step.plan][event - step.first_event][0]]
+
+    def operands_of(self, event: int) -> tuple[int, ...]:
+        """The ids of the events whose values an event took. Raises CorruptError unless they came before it."""
+        step = self.step_of(event)
+        references = self.plans[step.plan][event - step.first_event][1]
+        operands = tuple([event + x if x < 0 else x for x in references])
+        if any(not 1 <= x < event for x in operands):
+            raise CorruptError(f"event {event} refers to events {operands}, which do not come before it")
+        return operands
+
+    def entries(self, step: Step) -> list[Any]:
+        """The figures of a step's events, as `figures.measure` made them."""
+        with corruption(self.path):
+            ((column,),) = self.rows("SELECT figures FROM step WHERE id = ?", step.id)
+            try:
+                return entries_from_text(column, step.events)
+            except CorruptError as error:
+                raise CorruptError(f"step {step.id}: {error}") from error
+
+    def recorded(self, step: Step) -> Iterator[Recorded]:
+        """The events of a step, in order."""
+        for event, entry in enumerate(self.entries(step), start=step.first_event):
+            yield Recorded(event, step, self.code_of(event), self.operands_of(event), figures_of(entry))
+
+    # --- values ------------------------------------------------------------------------------------------
+
+    def leaf(self, event: int) -> Integers:
+        """The integers from outside that a `load` was given."""
+        with corruption(self.path):
+            found = list(self.rows("SELECT dtype, shape, rows FROM leaf WHERE event = ?", event))
+            if len(found) != 1:
+                raise CorruptError(f"event {event} loads a value that is not there")
+            dtype, shape, rows = found[0]
+            if not isinstance(rows, bytes) or len(rows) % 4:
+                raise CorruptError(f"the leaf of event {event} is cut off")
+            data = b"".join([self._row(int(row)) for row in np.frombuffer(rows, "<u4")])
+            return decoded(dtype, _shape(shape), data)
+
+    def _row(self, row: int) -> bytes:
+        block = bisect_right(self._first_rows, row) - 1
+        rows = self._block(block) if block >= 0 else []
+        position = row - self._first_rows[block] if block >= 0 else 0
+        if position >= len(rows):
+            raise CorruptError(f"row {row} of leaf values is not there")
+        return rows[position]
+
+    def _load_block(self, block: int) -> list[bytes]:
+        found = list(self.rows("SELECT lengths, data FROM block WHERE id = ?", block + 1))
+        if len(found) != 1 or not all(isinstance(x, bytes) for x in found[0]):
+            raise CorruptError(f"block {block + 1} of leaf values is not there")
+        return unpacked(*found[0])
+
+    def checkpoint(self, interval: int) -> dict[int, Integers]:
+        """Register contents by event id, of values from before the interval that are used in it."""
+        with corruption(self.path):
+            found = self.rows("SELECT event, data FROM checkpoint WHERE interval = ? ORDER BY id", interval)
+            return {event: self._contents(event, data) for event, data in found}
+
+    def result(self, event: int) -> Integers | None:
+        """The stored result of an event; None in a trace of level `digest`."""
+        with corruption(self.path):
+            found = list(self.rows("SELECT data FROM result WHERE event = ?", event))
+            return self._contents(event, found[0][0]) if found else None
+
+    def _contents(self, event: int, data: object) -> Integers:
+        code = self.code_of(event)
+        dtype = register_dtype(code.to.word)
+        size = dtype.itemsize * int(np.prod(code.shape, dtype=object))
+        if not isinstance(data, bytes):
+            raise CorruptError(f"the value of event {event} is not there")
+        return np.frombuffer(inflated(data, size), dtype).reshape(code.shape)
+
+
+# --- what a file says, as what it means -------------------------------------------------------------------------
+
+
+def _machine(header: dict[str, str]) -> tuple[Widths, Overflow]:
+    try:
+        found = json.loads(header["machine"])
+        roles = {Role(role): Word(bits) for role, bits in found["roles"].items()}
+        return Widths(Word(found["word"]), roles), Overflow(found["overflow"])
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise CorruptError(f"the header's machine {header.get('machine', '')[:80]!r} is none") from error
+
+
+def _shape(text: object) -> tuple[int, ...]:
+    try:
+        found = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, list) or len(found) > 32 or not all(type(n) is int and n >= 0 for n in found):
+        raise CorruptError(f"{str(text)[:60]!r} is no shape")
+    size = 1
+    for n in found:
+        size *= max(1, n)
+    if size > MAX_ELEMENTS:
+        raise CorruptError(f"shape {found} has {size} elements; at most {MAX_ELEMENTS} are read")
+    return tuple(found)
+
+
+def _code(op: Any, site: Any, role: Any, bits: Any, overflow: Any, params: Any, shape: Any) -> Code:
+    if op not in OPS or not isinstance(site, str) or not isinstance(params, str):
+        raise CorruptError(f"code {op!r} at {site!r}: no such op in the table")
+    try:
+        to = Register(Role(role), Word(bits), Overflow(overflow))
+        return Code(OPS[op], site, to, params_from_text(OPS[op], params), _shape(shape))
+    except (ValueError, PocketNNError) as error:
+        raise CorruptError(f"code {op} at {site}: {error}") from error
