@@ -37,6 +37,7 @@ from pocketnn.arith import (
     plain,
 )
 from pocketnn.errors import OverflowTrap
+from pocketnn.scores import Predictions
 
 __all__ = ["Clock", "Ledger", "Machine", "Site", "Widths", "Witness"]
 
@@ -121,11 +122,17 @@ class Site:
 
 
 class Ledger:
-    """The sites of a run in the order in which they first ran, and the first overflow of all."""
+    """The sites of a run in the order in which they first ran, and the first overflow of all.
+
+    left: site and time of the first wrong value or division by zero; all that ran before it is as on exact registers.
+    predictions: what was predicted where predictions were scored.
+    """
 
     def __init__(self) -> None:
         self.sites: dict[str, Site] = {}
         self.first: Witness | None = None
+        self.left: tuple[str, Clock] | None = None
+        self.predictions = Predictions()
 
     def __iter__(self) -> Iterator[Site]:
         return iter(self.sites.values())
@@ -274,7 +281,9 @@ class Machine:
         ledger; the backend sees them all the same, so that a recorded run says what it was scored against.
         """
         known = self.backend.apply(OPS["load"], (labels,), self._registers[Role.HOST], f"{self._prefix}labels").value
-        return int(np.count_nonzero(predicted.ints() == known.ints()))
+        classes = predicted.ints()
+        self.ledger.predictions.add(self.clock.phase, self.clock.epoch, classes)
+        return int(np.count_nonzero(classes == known.ints()))
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Role, at: str) -> Values:
         """Any row of the op table: its operands, then its static parameters."""
@@ -300,6 +309,8 @@ class Machine:
 
     def _note(self, site: Site, op: Op, args: tuple[Any, ...], flags: Flags, shape: tuple[int, ...]) -> None:
         site.flags = add_flags(site.flags, flags)
+        if self.ledger.left is None and (flags.corrupted or flags.zero_divisions):
+            self.ledger.left = (site.name, copy(self.clock))
         if flags.events == 0 or (site.witness is not None and not self.trap):
             return
         element = tuple(int(i) for i in np.unravel_index(flags.first, shape))

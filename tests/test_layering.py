@@ -33,7 +33,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "arith.lockstep": (16, "lockstep"),
     "arith": (19, "arith"),
     "machine": (20, "machine"),
-    "scores": (20, "scores"),
+    "scores": (19, "scores"),
     "init": (30, "network"),
     "activations": (30, "network"),
     "loss": (30, "network"),
@@ -46,7 +46,9 @@ RANKS: dict[str, tuple[int, str]] = {
     "trace": (30, "record"),
     "trace.*": (30, "record"),
     "audit.verdict": (30, "record"),
-    "audit.report": (40, "both"),
+    "audit.report": (30, "record"),
+    "audit.data": (40, "both"),
+    "audit.source": (40, "both"),
     "audit.text": (40, "both"),
     "audit": (40, "both"),
     "train": (40, "both"),
@@ -244,7 +246,7 @@ def test_allowed_imports_are_not_reported():
     sources = planted(
         nn="from pocketnn.activations import activation\nfrom pocketnn.arith import Role\nimport math",
         cli__train="import click\nfrom pocketnn.train import train\nfrom pocketnn import __version__",
-        audit__report="from pocketnn.nn import Dense\nfrom pocketnn.audit.verdict import judge",
+        audit__source="from pocketnn.nn import Dense\nfrom pocketnn.audit.verdict import judge",
         arith__compiled="import numba",
     )
     assert layer_faults(sources) == []

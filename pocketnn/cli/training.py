@@ -11,7 +11,8 @@ import click
 
 from pocketnn.activations import ACTIVATIONS
 from pocketnn.arith import MAX_BITS
-from pocketnn.audit.text import compact, flags_data, witness_data
+from pocketnn.audit.data import flags_data, witness_data
+from pocketnn.audit.text import compact
 from pocketnn.cli.options import (
     data_options,
     json_option,
