@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pocketnn.arith import Flags
+from pocketnn.arith import MAX_BITS, MIN_BITS, Flags
+from pocketnn.audit.memory import bytes_of, needs
 from pocketnn.audit.report import Outcome, Report
+from pocketnn.audit.sections import fitting
 from pocketnn.audit.verdict import SiteVerdict
 from pocketnn.machine import Clock, Witness
 
@@ -26,7 +28,8 @@ def as_data(report: Report) -> dict[str, Any]:
         "asked": report.asked.name,
         "overflowed": report.asked.overflowed,
         "runs": [_outcome_data(o) for o in (report.exact, *report.outcomes)],
-        "sites": [_site_data(site, report.outcomes) for site in report.sites],
+        "proposal": _proposal_data(report),
+        "sites": [_site_data(site, report) for site in report.sites],
     }
 
 
@@ -90,8 +93,32 @@ def _left_data(left: tuple[str, Clock] | None) -> dict[str, Any] | None:
     return {"site": site, "phase": clock.phase, "epoch": clock.epoch, "step": clock.step}
 
 
-def _site_data(site: SiteVerdict, outcomes: tuple[Outcome, ...]) -> dict[str, Any]:
-    span = site.span
+def _proposal_data(report: Report) -> dict[str, Any] | None:
+    proposal, mcu = report.proposal, report.mcu
+    if proposal is None:
+        return None
+    memory: dict[str, Any] = {}
+    for use, stored in report.subject.memory.items():
+        need = needs(stored, proposal.widths)
+        memory[use] = {
+            "flash": need.flash,
+            "ram": need.ram,
+            "arrays": {
+                item.what: item.elements * bytes_of(proposal.widths[item.role]) for item in stored if item.elements
+            },
+            "fits": [part.name for part in fitting(need)],
+        }
+    return {
+        "bits": {role.value: bits for role, bits in proposal.bits.items()},
+        "words": {role.value: proposal.widths[role].bits for role in proposal.bits},
+        "confirmed": _outcome_data(proposal.outcome),
+        "memory": memory,
+        "mcu": mcu and {name: getattr(mcu, name) for name in mcu.__dataclass_fields__},
+    }
+
+
+def _site_data(site: SiteVerdict, report: Report) -> dict[str, Any]:
+    span, seen = site.span, report.seen
     return {
         "site": site.site,
         "op": site.op,
@@ -103,12 +130,14 @@ def _site_data(site: SiteVerdict, outcomes: tuple[Outcome, ...]) -> dict[str, An
         "any_order": None if span is None else [span.least, span.most],
         "bits": site.bits,
         "result_bits": site.result_bits,
+        "widths": {str(bits): site.at_width(bits).value for bits in range(MIN_BITS, MAX_BITS + 1)},
+        "counts": None if seen is None or site.site not in seen.counts else seen.counts[site.site].tolist(),
         "machines": {
             outcome.name: {
                 "verdict": cell.verdict.value,
                 "guard_bits": cell.guard_bits,
                 **flags_data(cell.flags),
             }
-            for cell, outcome in zip(site.cells, outcomes, strict=True)
+            for cell, outcome in zip(site.cells, report.outcomes, strict=True)
         },
     }

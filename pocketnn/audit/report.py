@@ -9,29 +9,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pocketnn.arith import Flags
+from pocketnn.arith import Flags, Role
+from pocketnn.audit.mcu import Mcu
+from pocketnn.audit.memory import Stored
+from pocketnn.audit.observe import Observations
+from pocketnn.audit.propose import narrowest
 from pocketnn.audit.verdict import Proved, SiteVerdict, Target, judge, never_proved
-from pocketnn.machine import Clock, Ledger, Witness
+from pocketnn.machine import Clock, Ledger, Widths, Witness
 from pocketnn.scores import Scores
 
-__all__ = ["Evidence", "Outcome", "Report", "Subject", "build_report"]
+__all__ = ["Evidence", "Outcome", "Proposal", "Report", "Subject", "build_report"]
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What was audited. name: of the data or the program. description: one line for people. facts: the same for
-    machines, as names with numbers or texts."""
+    machines, as names with numbers or texts. memory: the arrays that firmware keeps, per use ("inference", "training"),
+    where they are known."""
 
     name: str
     description: str
     facts: Mapping[str, int | str] = field(default_factory=dict)
+    memory: Mapping[str, tuple[Stored, ...]] = field(default_factory=dict)
 
 
 class Evidence(NamedTuple):
-    """A run on one machine: what it reached (None where nothing is scored), and its ledger."""
+    """A run on one machine: what it reached (None where nothing is scored), its ledger, what an Observer saw of it."""
 
     scores: Scores | None
     ledger: Ledger
+    seen: Observations | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +65,32 @@ class Outcome:
 @dataclass(frozen=True, slots=True)
 class Report:
     """An audit. exact: the run on 48-bit registers, exact unless it overflowed even those. asked: the outcome that
-    decides the verdict. outcomes: every target. sites: a verdict per site with a cell per outcome, same order."""
+    decides the verdict. outcomes: every target. sites: a verdict per site with a cell per outcome, same order. seen:
+    what was observed of the exact run, if it was. proposal: the narrowest registers, unless none would do. mcu: the
+    microcontroller asked for."""
 
     subject: Subject
     exact: Outcome
     asked: Outcome
     outcomes: tuple[Outcome, ...]
     sites: tuple[SiteVerdict, ...]
+    seen: Observations | None = None
+    proposal: Proposal | None = None
+    mcu: Mcu | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The narrowest registers in which this run cannot overflow. bits: what each role needs, in any order of summation.
+    outcome: the run on the C types that hold that, its target, which confirms it."""
+
+    bits: Mapping[Role, int]
+    outcome: Outcome
+
+    @property
+    def widths(self) -> Widths:
+        """The C types, as a word-length assignment."""
+        return self.outcome.target.widths if self.outcome.target else Widths()
 
 
 def build_report(
@@ -73,10 +99,12 @@ def build_report(
     runs: Sequence[tuple[Target, Evidence | None]],
     asked: Target,
     proved: Proved = never_proved,
+    confirming: tuple[Target, Evidence] | None = None,
 ) -> Report:
     """The report of one exact run and of runs on target machines; no evidence stands for a certified target.
 
-    asked: the target of `runs` that decides the verdict. proved: what certificates say.
+    asked: the target of `runs` that decides the verdict. proved: what certificates say. confirming: a run on the
+    registers that `proposed` found.
     """
     first = _outcome(None, exact, exact)
     outcomes = tuple(_outcome(target, evidence, exact) for target, evidence in runs)
@@ -86,11 +114,13 @@ def build_report(
         next(outcome for outcome in outcomes if outcome.target == asked),
         outcomes,
         tuple(judge(exact.ledger, [(target, e and e.ledger) for target, e in runs], proved)),
+        exact.seen,
+        Proposal(narrowest(exact.ledger), _outcome(*confirming, exact)) if confirming else None,
     )
 
 
 def _outcome(target: Target | None, evidence: Evidence | None, exact: Evidence) -> Outcome:
-    scores, ledger = evidence or exact
+    scores, ledger, _ = evidence or exact
     return Outcome(
         target,
         evidence is not None,

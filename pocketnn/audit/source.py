@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from pocketnn.arith import MAX_BITS, Overflow, Vector, Word
+from pocketnn.audit import memory
+from pocketnn.audit.observe import Observer
+from pocketnn.audit.propose import narrowest, proposed
 from pocketnn.audit.report import Evidence, Report, Subject, build_report
-from pocketnn.audit.verdict import Proved, Target, certified, never_proved
+from pocketnn.audit.verdict import Proved, Target, certified, never_proved, zero_free
 from pocketnn.data import Dataset
 from pocketnn.machine import Machine, Widths
+from pocketnn.saved import Saved
 from pocketnn.scores import Scores
 from pocketnn.train import Progress, Recipe, train
 
-__all__ = ["Source", "Training", "audit_source", "audit_training", "run_on", "targets_of"]
+__all__ = ["Evaluation", "Source", "Training", "audit_source", "audit_training", "run_on", "targets_of"]
 
 
 class Source(Protocol):
@@ -39,17 +43,49 @@ class Training:
     def subject(self) -> Subject:
         """The dataset, the network and the recipe."""
         dataset, recipe = self.dataset, self.recipe
-        dims = "-".join(map(str, (dataset.pixels, *recipe.hidden, dataset.classes)))
+        layers = (dataset.pixels, *recipe.hidden, dataset.classes)
+        dims = "-".join(map(str, layers))
         return Subject(
             dataset.name,
             f"{len(dataset.train.labels)} training and {len(dataset.test.labels)} test images, "
             f"{dims} {recipe.activation} by {recipe.algorithm}, {recipe.epochs} epochs",
             {"dims": dims, **{name: _fact(getattr(recipe, name)) for name in Recipe.__dataclass_fields__}},
+            {
+                "inference": memory.inference(layers, recipe.batch_norm, recipe.batch if recipe.batch_norm else 1),
+                "training": memory.training(layers, recipe.batch, recipe.algorithm, recipe.batch_norm),
+            },
         )
 
     def run(self, machine: Machine, progress: Progress | None = None) -> Scores:
         """Train and evaluate on `machine`."""
-        return train(machine, self.dataset, self.recipe, progress)
+        run = train(machine, self.dataset, self.recipe, progress)
+        return Scores(**{name: getattr(run, name) for name in Scores.__dataclass_fields__})  # without the network
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Evaluate saved weights on test images. name: of the weights."""
+
+    name: str
+    saved: Saved
+    dataset: Dataset
+
+    @property
+    def subject(self) -> Subject:
+        """The weights, the network and the data."""
+        architecture, dataset = self.saved.architecture, self.dataset
+        dims = "-".join(map(str, architecture.dims))
+        rows = self.saved.rows if architecture.batch_norm else 1
+        return Subject(
+            self.name,
+            f"{dims} {architecture.activation} on {len(dataset.test.labels)} test images of {dataset.name}",
+            {"dims": dims, "activation": architecture.activation, "data": dataset.name},
+            {"inference": memory.inference(architecture.dims, architecture.batch_norm, rows)},
+        )
+
+    def run(self, machine: Machine, progress: Progress | None = None) -> Scores:
+        """Evaluate on `machine`."""
+        return Scores((), 0, 0, self.saved.evaluate(machine, self.dataset, progress), len(self.dataset.test.labels))
 
 
 def _fact(value: object) -> int | str:
@@ -64,20 +100,32 @@ def audit_source(
     words: Sequence[int] = (8, 16, 32),
     progress: Progress | None = None,
     proved: Proved = never_proved,
+    observe: bool = False,
 ) -> Report:
     """Run a source exactly, then on uniform machines of `words` bits and on `asked`, wrapping and saturating.
 
-    A target on which the exact run shows that nothing can overflow is not run again: it computes the same values.
+    A target on which the exact run shows that nothing can overflow is not run again: it computes the same values. The
+    narrowest registers that the exact run needs are run all the same, to confirm them. observe: also keep a histogram
+    and the course of every site's results.
     """
-    exact = run_on(source, Machine(Vector(measure=True), Widths(Word(MAX_BITS))), "exact", progress)
+    machine = Machine(Vector(measure=True), Widths(Word(MAX_BITS)))
+    observer = Observer(machine.backend, machine.clock) if observe else None
+    exact = run_on(source, machine.over(observer) if observer else machine, "exact", progress)
+    exact = exact._replace(seen=observer.seen if observer else None)
     runs: list[tuple[Target, Evidence | None]] = []
     for target in targets_of(words, asked):
-        if certified(exact.ledger, target.widths):
-            runs.append((target, None))
-            continue
-        machine = Machine(Vector(), target.widths, target.overflow)
-        runs.append((target, run_on(source, machine, str(target), progress)))
-    return build_report(source.subject, exact, runs, asked, proved)
+        safe = certified(exact.ledger, target.widths)
+        runs.append((target, None if safe else _emulate(source, target, progress)))
+    confirming = None
+    widths = proposed(narrowest(exact.ledger)) if zero_free(exact.ledger) else None
+    if widths:
+        target = Target(widths, asked.overflow)
+        confirming = (target, _emulate(source, target, progress))
+    return build_report(source.subject, exact, runs, asked, proved, confirming)
+
+
+def _emulate(source: Source, target: Target, progress: Progress | None) -> Evidence:
+    return run_on(source, Machine(Vector(), target.widths, target.overflow), str(target), progress)
 
 
 def targets_of(words: Sequence[int], asked: Target) -> list[Target]:

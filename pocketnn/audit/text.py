@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from pocketnn.arith import Overflow
 from pocketnn.audit.report import Outcome, Report
+from pocketnn.audit.sections import accuracy, proposal_lines, wrapped
 from pocketnn.audit.verdict import Cell, SiteVerdict, Verdict
 
-__all__ = ["as_text", "compact", "share", "when", "wrapped"]
+__all__ = ["as_text", "compact", "share", "when"]
 
 _LEGEND = """\
 range: exact results before narrowing. bits: the narrowest register that holds them and, for mac and
@@ -63,6 +64,8 @@ def as_text(report: Report) -> Iterator[str]:
         yield _outcome_line(outcome)
     if not all(outcome.emulated for outcome in report.outcomes):
         yield _SAME
+    yield ""
+    yield from proposal_lines(report)
     yield ""
     verdict = "OVERFLOWS" if report.asked.overflowed else "no overflow"
     yield f"{report.asked.name}: {verdict}"
@@ -128,23 +131,10 @@ def _short(number: int) -> str:
 
 
 def _outcome_line(outcome: Outcome) -> str:
-    scores, flags = outcome.scores, outcome.flags
-    accuracy = "-"
-    if scores and scores.test_total:
-        accuracy = f"{100 * scores.test_correct / scores.test_total:.2f} % ({scores.test_correct}/{scores.test_total})"
+    flags = outcome.flags
     changed = "-" if outcome.changed is None else str(outcome.changed)
     same = "" if outcome.emulated else " =exact"
     return (
-        f"{outcome.name:<27}{accuracy:>20}{changed:>8}{compact(flags.events):>10}{compact(flags.corrupted):>7}"
+        f"{outcome.name:<27}{accuracy(outcome):>20}{changed:>8}{compact(flags.events):>10}{compact(flags.corrupted):>7}"
         f"{compact(flags.zero_divisions):>6}{compact(flags.vanished):>9}{same}"
     )
-
-
-def wrapped(text: str, width: int = 98) -> Iterator[str]:
-    """Lines of at most `width` columns and an indent of 2, of 4 from the second on."""
-    indent = "  "
-    while len(text) > width:
-        cut = text.rfind(" ", 0, width)
-        yield indent + text[:cut]
-        text, indent = text[cut + 1 :], "    "
-    yield indent + text
