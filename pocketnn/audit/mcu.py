@@ -1,8 +1,9 @@
 """Real microcontrollers to audit for: what they have, each with the maker's document that says so.
 
 RAM is on-chip data memory; flash is on-chip program memory, or FRAM, or the flash of the usual board where the chip has
-none. "SSAT": the core has SSAT and USAT; "SSAT+DSP": the DSP extension too. Saturating instructions are those of the CPU core (Arm: ARMv6-M has none, ARMv7-M has SSAT and USAT, the DSP
-extension adds QADD, QADD16, SMLAD and the like; Arm DDI 0403 and DDI 0553), not of accelerators beside it.
+none. Saturating instructions are those of the CPU core, not of accelerators beside it. Of Arm's cores ARMv6-M has none;
+"SSAT": ARMv7-M has SSAT and USAT; "SSAT+DSP": the DSP extension adds QADD, QADD16, SMLAD and the like (Arm DDI 0403 and
+DDI 0553).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ MCUS = (
     _mcu("STM32G071RB", "Cortex-M0+", 32, 128, 36, _NONE, "ST DS12232"),
     _mcu("nRF51822", "Cortex-M0", 32, 256, 16, _NONE, "Nordic nRF51822 PS, variant QFAA"),
     _mcu("ATSAMD21G18", "Cortex-M0+", 32, 256, 32, _NONE, "Microchip DS40001882"),
-    _mcu("RP2040", "Cortex-M0+", 32, 2048, 264, _NONE, "RP2040 datasheet; flash of the Pico"),
+    _mcu("RP2040", "Cortex-M0+", 32, 2048, 264, _NONE, "RP2040 datasheet; flash of Pico"),
     _mcu("STM32F103C8", "Cortex-M3", 32, 64, 20, _SSAT, "ST DS5319"),
     _mcu("STM32F405RG", "Cortex-M4F", 32, 1024, 192, _DSP, "ST DS8626 (64 KiB core-coupled)"),
     _mcu("STM32F411RE", "Cortex-M4F", 32, 512, 128, _DSP, "ST DS10314"),
