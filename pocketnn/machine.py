@@ -71,7 +71,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """One narrowing that changed a value, with everything needed to check it by hand."""
+    """One narrowing that changed a value, with everything needed to check it by hand.
+
+    terms: the operand values that met at the element, for k = 0, 1, 2, ... (see Op.terms).
+    """
 
     site: str
     op: str
@@ -81,6 +84,7 @@ class Witness:
     element: tuple[int, ...]
     narrowing: Narrowing
     register: Register
+    terms: tuple[tuple[int, ...], ...] = field(default=(), repr=False, compare=False)
 
     def __str__(self) -> str:
         n, r = self.narrowing, self.register
@@ -314,11 +318,12 @@ class Machine:
         if flags.events == 0 or (site.witness is not None and not self.trap):
             return
         element = tuple(int(i) for i in np.unravel_index(flags.first, shape))
-        operands = tuple(plain(x.ints() if op.name != "load" else x) for x in args[: op.arity])
-        steps = narrowings(op, operands + args[op.arity :], element, site.register)
-        step = next(step for step in steps if step.exact != step.stored)
-        clock = self.clock
-        site.witness = Witness(site.name, op.name, clock.phase, clock.epoch, clock.step, element, step, site.register)
+        plain_args = tuple(plain(x.ints() if op.name != "load" else x) for x in args[: op.arity]) + args[op.arity :]
+        step = next(s for s in narrowings(op, plain_args, element, site.register) if s.exact != s.stored)
+        clock, terms = self.clock, tuple(op.terms(plain_args, element))
+        site.witness = Witness(
+            site.name, op.name, clock.phase, clock.epoch, clock.step, element, step, site.register, terms
+        )
         self.ledger.first = self.ledger.first or site.witness
         if self.trap:
             raise OverflowTrap(str(site.witness), site.witness)

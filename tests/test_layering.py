@@ -46,6 +46,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "trace": (30, "record"),
     "trace.*": (30, "record"),
     "audit.verdict": (30, "record"),
+    "audit.reproduce": (30, "record"),
     "audit.memory": (30, "record"),
     "audit.observe": (30, "record"),
     "audit.propose": (30, "record"),
