@@ -1,6 +1,7 @@
 """Overflow audits: what overflowed, where, how often, with which operands, and what width each site needs."""
 
 from pocketnn.audit.data import SCHEMA, as_data
+from pocketnn.audit.html import as_html
 from pocketnn.audit.report import Evidence, Outcome, Proposal, Report, Subject, build_report
 from pocketnn.audit.source import Evaluation, Source, Training, audit_source, audit_training
 from pocketnn.audit.text import as_text
@@ -21,6 +22,7 @@ __all__ = [
     "Training",
     "Verdict",
     "as_data",
+    "as_html",
     "as_text",
     "audit_source",
     "audit_training",

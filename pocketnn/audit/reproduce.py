@@ -9,9 +9,11 @@ from typing import Any
 
 from pocketnn.arith import OPS, Flags, Op, Reference, Register, Tensor
 from pocketnn.arith.reference import Plain
+from pocketnn.audit.report import Report
+from pocketnn.errors import UsageError
 from pocketnn.machine import Witness
 
-__all__ = ["Reproducer", "as_test", "shrink"]
+__all__ = ["Reproducer", "as_test", "as_tests", "shrink"]
 
 _MOVES = ("gather", "transpose", "reshape")  # one value goes from one register into a narrower one
 
@@ -101,6 +103,14 @@ def as_test(reproducers: Sequence[Reproducer], about: str) -> str:
         "from pocketnn.machine import Machine, Widths\n\n"
     ) + roles.replace(", ", "\n")
     return "\n\n\n".join([head, *(_test(reproducer) for reproducer in reproducers)]) + "\n"
+
+
+def as_tests(report: Report) -> str:
+    """`as_test` of the first overflow of every failing machine. Raises UsageError if there is none."""
+    found = [shrink(outcome.first) for outcome in report.outcomes if outcome.first]
+    if not found:
+        raise UsageError("no machine overflowed, so there is nothing to reproduce; audit narrower --words")
+    return as_test(found, f"{report.subject.name} ({report.subject.description})")
 
 
 def _test(r: Reproducer) -> str:

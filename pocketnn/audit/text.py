@@ -9,7 +9,7 @@ from pocketnn.audit.report import Outcome, Report
 from pocketnn.audit.sections import accuracy, proposal_lines, wrapped
 from pocketnn.audit.verdict import Cell, SiteVerdict, Verdict
 
-__all__ = ["as_text", "compact", "share", "when"]
+__all__ = ["as_text", "cell_text", "compact", "share", "when"]
 
 _LEGEND = """\
 range: exact results before narrowing. bits: the narrowest register that holds them and, for mac and
@@ -99,7 +99,7 @@ def _site_table(report: Report, shown: list[int]) -> Iterator[str]:
     yield f"{'site':<33}{ops} {'exact range':>{room}} {'bits':>4}" + "".join(f" {head:>10}" for head in heads)
     for site in report.sites:
         ops = f"{compact(site.narrowings):>6}" if wide else ""
-        cells = "".join(f" {_cell(site.cells[i], site.elements):>10}" for i in shown)
+        cells = "".join(f" {cell_text(site.cells[i], site.elements):>10}" for i in shown)
         yield f"{site.site:<33}{ops} {_range(site):>{room}} {site.bits or '':>4}{cells}"
 
 
@@ -107,7 +107,8 @@ def _range(site: SiteVerdict) -> str:
     return "" if site.span is None else f"{site.span.lo}..{site.span.hi}"
 
 
-def _cell(cell: Cell, elements: int) -> str:
+def cell_text(cell: Cell, elements: int) -> str:
+    """A verdict in at most 10 characters; the legend says what they mean. elements: results of the site."""
     flags, guard = cell.flags, cell.guard_bits or 0
     match cell.verdict:
         case Verdict.CORRUPTED:

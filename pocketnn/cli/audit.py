@@ -12,7 +12,9 @@ import click
 
 from pocketnn.arith import MAX_BITS, MIN_BITS
 from pocketnn.audit import Evaluation, Report, Source, Target, Training, as_data, as_text, audit_source
+from pocketnn.audit.html import as_html
 from pocketnn.audit.mcu import MCUS, find_mcu
+from pocketnn.audit.reproduce import as_tests
 from pocketnn.cli.options import (
     Sizes,
     data_options,
@@ -25,6 +27,7 @@ from pocketnn.cli.options import (
     widths_of,
 )
 from pocketnn.data import load_dataset
+from pocketnn.files import check_writable, write_text
 from pocketnn.saved import load_saved
 
 __all__ = ["audit"]
@@ -70,6 +73,12 @@ def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) ->
     show_default=True,
     help="What on the machine asked for makes the exit code 1.",
 )
+@click.option("--html", type=click.Path(path_type=Path), help="Also write the report as one HTML page.")
+@click.option(
+    "--witness",
+    type=click.Path(path_type=Path),
+    help="Also write the smallest operands that still overflow, as a pytest module.",
+)
 @json_option
 def audit(
     weights: Path | None,
@@ -81,6 +90,8 @@ def audit(
     words: tuple[int, ...],
     mcu: str | None,
     fail_on: str,
+    html: Path | None,
+    witness: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -94,9 +105,17 @@ def audit(
     """
     part = find_mcu(mcu) if mcu else None
     asked = Target(widths_of(word, accumulator), overflow_of(overflow))
-    report = audit_source(_source(weights, data, limit, options), asked, words, progress_line())
+    for path in (html, witness):
+        if path:
+            check_writable(path)
+    source = _source(weights, data, limit, options)
+    report = audit_source(source, asked, words, progress_line(), observe=html is not None)
     report = replace(report, mcu=part)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))
+    if html:
+        write_text(html, as_html(report))
+    if witness:
+        write_text(witness, as_tests(report))
     sys.exit(1 if _fails(report, fail_on) else 0)
 
 
