@@ -32,6 +32,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "arith.interval": (16, "interval"),
     "arith.lockstep": (16, "lockstep"),
     "arith": (19, "arith"),
+    "ledger": (20, "machine"),
     "machine": (20, "machine"),
     "scores": (19, "scores"),
     "init": (30, "network"),

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pocketnn.arith import MAX_BITS, Backend, Op, Outcome, Register, Span, Values
+from pocketnn.arith import MAX_BITS, Backend, Op, Outcome, Register, Span, Values, measured
 from pocketnn.arith.carrier import Carrier
 from pocketnn.machine import Clock
 
@@ -77,12 +77,13 @@ class Observer(Backend):
     def apply(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> Outcome:
         """Execute `op` on the inner backend; see Backend.apply."""
         outcome = self.inner.apply(op, args, to, site)
-        if outcome.span is not None:
-            self._count(site, outcome.value, outcome.span)
-            self._follow(site, outcome.span)
+        span = measured(outcome)
+        if span is not None:
+            self._count(site, outcome.value)
+            self._follow(site, span)
         return outcome
 
-    def _count(self, site: str, value: Values, span: Span) -> None:
+    def _count(self, site: str, value: Values) -> None:
         counts = self.seen.counts.get(site)
         if counts is None:
             counts = self.seen.counts[site] = np.zeros(MAX_BITS + 1, np.int64)
