@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-__all__ = ["atomic_write"]
+from pocketnn.errors import UsageError
+
+__all__ = ["atomic_write", "check_writable", "write_text"]
 
 
 @contextlib.contextmanager
@@ -27,3 +29,19 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file, whole or not at all."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+def check_writable(path: Path) -> None:
+    """Refuse, before a long run, a file that could not be written after it. Raises UsageError."""
+    parent = Path(os.path.realpath(path)).parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        state = "cannot be written to" if parent.is_dir() else "does not exist"
+        raise UsageError(f"{path}: the folder {parent} {state}; name another, or make it first")
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder; name a file")

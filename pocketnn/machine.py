@@ -5,10 +5,9 @@ Everything above `arith` is written against this class alone, so the same networ
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -20,14 +19,11 @@ from pocketnn.arith import (
     OPS,
     OWN_RANGE,
     Backend,
-    Extent,
     Flags,
-    Narrowing,
     Op,
     Overflow,
     Register,
     Role,
-    Span,
     Tensor,
     Values,
     Vector,
@@ -37,6 +33,7 @@ from pocketnn.arith import (
     plain,
 )
 from pocketnn.errors import OverflowTrap
+from pocketnn.ledger import Clock, Ledger, Site, Witness
 
 __all__ = ["Clock", "Ledger", "Machine", "Site", "Widths", "Witness"]
 
@@ -53,92 +50,6 @@ class Widths:
 
     def __str__(self) -> str:
         return "+".join([str(self.word.bits), *(f"{role.value}={word.bits}" for role, word in self.roles.items())])
-
-
-@dataclass(slots=True)
-class Clock:
-    """Where a run is: phase ("build", "train", "test", ...), epoch and step, both from 1; 0 before the first.
-
-    ticks: how often the clock was set.
-    """
-
-    phase: str = "build"
-    epoch: int = 0
-    step: int = 0
-    ticks: int = field(default=0, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Witness:
-    """One narrowing that changed a value, with everything needed to check it by hand."""
-
-    site: str
-    op: str
-    phase: str
-    epoch: int
-    step: int
-    element: tuple[int, ...]
-    narrowing: Narrowing
-    register: Register
-
-    def __str__(self) -> str:
-        n, r = self.narrowing, self.register
-        sign = {"product": " * ", "sum": " * " if len(n.operands) == 2 else ""}.get(n.stage, ", ")
-        shown = sign.join(map(str, n.operands[:4])) + (", ..." if len(n.operands) > 4 else "")
-        sum_of = f"{n.before} + ({shown}) = " if n.stage == "sum" else f"{self.op}({shown}) = "
-        when = self.phase if self.epoch == 0 else f"{self.phase}, epoch {self.epoch}, step {self.step}"
-        place = f"{self.site}{list(self.element) or ''} k={n.k}"
-        article = "an" if r.word.bits in (8, 11, 18) else "a"
-        return (
-            f"{place} [{when}]: {sum_of}{n.exact}, stored {n.stored} "
-            f"in {article} {r.word.bits}-bit {r.role.value} register ({r.overflow.value})"
-        )
-
-
-@dataclass(slots=True)
-class Site:
-    """Everything that one written op did in a run; counters only ever grow (sticky flags)."""
-
-    name: str
-    op: str
-    register: Register
-    calls: int = 0
-    elements: int = 0
-    narrowings: int = 0
-    flags: Flags = CLEAN
-    witness: Witness | None = None
-    extent: Extent = field(default_factory=Extent)
-
-    @property
-    def span(self) -> Span | None:
-        """The exact range of every result before narrowing; None if it was not measured, or nothing ran."""
-        return self.extent.span
-
-    @property
-    def overflowed(self) -> bool:
-        """Whether any narrowing changed a value, or anything was divided by zero."""
-        return self.flags.events > 0 or self.flags.zero_divisions > 0
-
-
-class Ledger:
-    """The sites of a run in the order in which they first ran, and the first overflow of all."""
-
-    def __init__(self) -> None:
-        self.sites: dict[str, Site] = {}
-        self.first: Witness | None = None
-
-    def __iter__(self) -> Iterator[Site]:
-        return iter(self.sites.values())
-
-    @property
-    def flags(self) -> Flags:
-        """Totals over all sites."""
-        return reduce(add_flags, (site.flags for site in self), CLEAN)
-
-    @property
-    def overflowed(self) -> bool:
-        """Whether any site overflowed or divided by zero."""
-        return any(site.overflowed for site in self)
 
 
 class Machine:
@@ -274,7 +185,9 @@ class Machine:
         ledger; the backend sees them all the same, so that a recorded run says what it was scored against.
         """
         known = self.backend.apply(OPS["load"], (labels,), self._registers[Role.HOST], f"{self._prefix}labels").value
-        return int(np.count_nonzero(predicted.ints() == known.ints()))
+        classes = predicted.ints()
+        self.ledger.predictions.add(self.clock.phase, self.clock.epoch, classes)
+        return int(np.count_nonzero(classes == known.ints()))
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Role, at: str) -> Values:
         """Any row of the op table: its operands, then its static parameters."""
@@ -300,14 +213,17 @@ class Machine:
 
     def _note(self, site: Site, op: Op, args: tuple[Any, ...], flags: Flags, shape: tuple[int, ...]) -> None:
         site.flags = add_flags(site.flags, flags)
+        if self.ledger.left is None and (flags.corrupted or flags.zero_divisions):
+            self.ledger.left = (site.name, copy(self.clock))
         if flags.events == 0 or (site.witness is not None and not self.trap):
             return
         element = tuple(int(i) for i in np.unravel_index(flags.first, shape))
-        operands = tuple(plain(x.ints() if op.name != "load" else x) for x in args[: op.arity])
-        steps = narrowings(op, operands + args[op.arity :], element, site.register)
-        step = next(step for step in steps if step.exact != step.stored)
-        clock = self.clock
-        site.witness = Witness(site.name, op.name, clock.phase, clock.epoch, clock.step, element, step, site.register)
+        plain_args = tuple(plain(x.ints() if op.name != "load" else x) for x in args[: op.arity]) + args[op.arity :]
+        step = next(s for s in narrowings(op, plain_args, element, site.register) if s.exact != s.stored)
+        clock, terms = self.clock, tuple(op.terms(plain_args, element))
+        site.witness = Witness(
+            site.name, op.name, clock.phase, clock.epoch, clock.step, element, step, site.register, terms
+        )
         self.ledger.first = self.ledger.first or site.witness
         if self.trap:
             raise OverflowTrap(str(site.witness), site.witness)

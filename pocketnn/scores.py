@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["EpochResult", "Scores"]
+import numpy as np
+
+__all__ = ["EpochResult", "Predictions", "Scores"]
+
+Classes = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,3 +33,30 @@ class Scores:
     train_total: int
     test_correct: int
     test_total: int
+
+
+class Predictions:
+    """Predicted classes in the order in which they were scored, of each phase's latest epoch alone.
+
+    So at most one number per sample and phase is kept, however long the run.
+    """
+
+    def __init__(self) -> None:
+        self._passes: dict[str, tuple[int, list[Classes]]] = {}
+
+    def add(self, phase: str, epoch: int, classes: Classes) -> None:
+        """The next predictions of `phase`; a new epoch takes the place of the one before."""
+        known = self._passes.get(phase)
+        if known is None or known[0] != epoch:
+            known = self._passes[phase] = (epoch, [])
+        known[1].append(classes.astype(np.int32))
+
+    def of(self, phase: str) -> Classes:
+        """Predictions of the latest epoch of `phase`; empty if there are none."""
+        _, chunks = self._passes.get(phase, (0, []))
+        return np.concatenate([np.zeros(0, np.int32), *(chunk.reshape(-1) for chunk in chunks)])
+
+    def changed(self, other: Predictions, phase: str = "test") -> int | None:
+        """How many predictions of `phase` differ from another run's of the same samples; None if there are none."""
+        ours, theirs = self.of(phase), other.of(phase)
+        return int(np.count_nonzero(ours != theirs)) if 0 < len(ours) == len(theirs) else None

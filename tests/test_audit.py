@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from tiny import blobs
 
-from pocketnn.arith import INT8, INT16, INT32, Lockstep, Overflow, Reference, Role, Vector, Word
-from pocketnn.audit import Target, as_data, as_text, audit_training, certified, judge
+from pocketnn.arith import CLEAN, INT8, INT16, INT32, Lockstep, Overflow, Reference, Register, Role, Vector, Word
+from pocketnn.audit import Target, Verdict, as_data, as_text, audit_training, certified, judge
 from pocketnn.audit.text import compact
+from pocketnn.errors import DivergenceError
 from pocketnn.machine import Machine, Widths
-from pocketnn.train import Recipe, train
+from pocketnn.train import Inputs, Recipe, train
 
 RECIPE = Recipe((9,), epochs=2, batch=5, lr_inv=50)
 
@@ -31,16 +32,17 @@ def verdicts(program, word, overflow=Overflow.WRAP):
     target = Target(Widths(word), overflow)
     exact = run(program, Word(48))
     return {
-        v.site: (v.cells[0].kind, v.cells[0].guard_bits) for v in judge(exact, [(target, run(program, word, overflow))])
+        v.site: (v.cells[0].verdict, v.cells[0].guard_bits)
+        for v in judge(exact, [(target, run(program, word, overflow))])
     }
 
 
 def test_fits_with_guard_bits():
-    assert verdicts(lambda m: m.load([[3, -4]], Role.INPUT), INT8) == {"load": ("fits", 5)}
+    assert verdicts(lambda m: m.load([[3, -4]], Role.INPUT), INT8) == {"load": (Verdict.SAFE, 5)}
 
 
 def test_corrupted():
-    assert verdicts(lambda m: m.load([[200]], Role.INPUT), INT8) == {"load": ("corrupted", -1)}
+    assert verdicts(lambda m: m.load([[200]], Role.INPUT), INT8) == {"load": (Verdict.CORRUPTED, -1)}
 
 
 def dot(m, left, right):
@@ -51,13 +53,13 @@ def test_transient_only_where_it_wraps():
     def program(m):
         dot(m, [100, 100, -100], [1, 1, 1])
 
-    assert verdicts(program, INT8)["mac"] == ("transient", -1)
-    assert verdicts(program, INT8, Overflow.SATURATE)["mac"] == ("corrupted", -1)
+    assert verdicts(program, INT8)["mac"] == (Verdict.TRANSIENT, -1)
+    assert verdicts(program, INT8, Overflow.SATURATE)["mac"] == (Verdict.CORRUPTED, -1)
 
 
 def test_fits_in_the_stated_order_only():
     # 100 - 100 + 100: no prefix leaves 8 bits, but 100 + 100 would
-    assert verdicts(lambda m: dot(m, [100, -100, 100], [1, 1, 1]), INT8)["mac"] == ("fits-in-order", -1)
+    assert verdicts(lambda m: dot(m, [100, -100, 100], [1, 1, 1]), INT8)["mac"] == (Verdict.SAFE, -1)
 
 
 def test_short_where_the_run_went_astray_before():
@@ -65,14 +67,14 @@ def test_short_where_the_run_went_astray_before():
         a = m.load([[256]], Role.INPUT, "a")  # 0 in 8 bits
         m.add(a, a)
 
-    assert verdicts(program, INT8) == {"a": ("corrupted", -2), "add": ("short", -3)}
+    assert verdicts(program, INT8) == {"a": (Verdict.CORRUPTED, -2), "add": (Verdict.UNREACHED, -3)}
 
 
 def test_zero_division_is_a_verdict_and_never_certified():
     def program(m):
         m.div(m.load([[1]], Role.INPUT, "a"), m.load([[0]], Role.INPUT, "b"))
 
-    assert verdicts(program, INT8)["div"] == ("zero-division", 8 - 48)
+    assert verdicts(program, INT8)["div"] == (Verdict.ZERO_DIVISION, 8 - 48)
     assert not certified(run(program, Word(48)), Widths(Word(48)))
 
 
@@ -120,7 +122,7 @@ def test_outcomes_are_those_of_runs_on_their_own(report):
     for outcome in report.outcomes:
         machine = Machine(Vector(compiled=False), outcome.target.widths, outcome.target.overflow)
         alone = train(machine, blobs(120), RECIPE)
-        assert outcome.run.epochs == alone.epochs
+        assert outcome.scores.epochs == alone.epochs
         assert outcome.flags == machine.ledger.flags
         assert outcome.overflowed == machine.ledger.overflowed
         assert str(outcome.first) == str(machine.ledger.first)
@@ -146,6 +148,49 @@ def test_bits_needed_are_enough_and_one_less_is_not():
     assert run(program, Word(8)).overflowed
 
 
+def test_where_a_machine_left_the_exact_run(report):
+    """The first step whose parameters differ, found by comparing whole runs, is the step that the flags name."""
+    exact = Machine(Vector(), Widths(Word(48)))
+    train(exact, blobs(120), RECIPE)
+    for outcome in report.outcomes:
+        machine = Machine(
+            Lockstep(Values(Widths(Word(48)), Overflow.WRAP), Values(outcome.target.widths, outcome.target.overflow)),
+            Widths(Word(48)),
+        )
+        if outcome.left is None:
+            train(machine, blobs(120), RECIPE)
+        else:
+            with pytest.raises(DivergenceError) as caught:
+                train(machine, blobs(120), RECIPE)
+            site, clock = outcome.left
+            assert site in str(caught.value)
+            assert machine.clock == clock
+
+
+class Values(Vector):
+    """Computes on widths of its own, and tells the values alone."""
+
+    def __init__(self, widths, overflow):
+        super().__init__()
+        self.widths, self.overflow = widths, overflow
+
+    def apply(self, op, args, to, site):
+        outcome = super().apply(op, args, Register(to.role, self.widths[to.role], self.overflow), site)
+        return outcome._replace(flags=CLEAN)
+
+
+def test_changed_predictions_are_those_that_differ(report):
+    def predictions(word, overflow):
+        machine = Machine(None, Widths(word), overflow)
+        network = train(machine, blobs(120), RECIPE).network
+        return network.predict(network.forward(Inputs(machine)(blobs(120).test.images))).ints()
+
+    exact = predictions(Word(48), Overflow.WRAP)
+    for outcome in report.outcomes:
+        ours = predictions(outcome.target.widths.word, outcome.target.overflow)
+        assert outcome.changed == np.count_nonzero(ours != exact)
+
+
 def test_text_fits_100_columns_and_says_what_matters(report):
     lines = list(as_text(report))
     assert max(map(len, lines)) <= 100
@@ -154,13 +199,13 @@ def test_text_fits_100_columns_and_says_what_matters(report):
     assert lines[-1] == "16 wrap: OVERFLOWS"
     for site in report.sites:
         assert any(line.startswith(f"{site.site} ") for line in lines), site.site
-    share = f"({report.exact.run.test_correct}/{report.exact.run.test_total})"
+    share = f"({report.exact.scores.test_correct}/{report.exact.scores.test_total})"
     assert share in text
 
 
 def test_data_is_json_with_every_number(report):
     data = json.loads(json.dumps(as_data(report)))
-    assert data["schema"] == "pocketnn-audit/1"
+    assert data["schema"] == "pocketnn-audit/2"
     assert data["overflowed"] is True
     assert len(data["runs"]) == 7
     assert len(data["sites"]) == len(report.sites)
@@ -172,7 +217,7 @@ def test_data_is_json_with_every_number(report):
     for site, verdict in zip(data["sites"], report.sites, strict=True):
         for name, cell in site["machines"].items():
             expected = verdict.cells[[str(o.target) for o in report.outcomes].index(name)]
-            assert (cell["verdict"], cell["events"]) == (expected.kind, expected.flags.events)
+            assert (cell["verdict"], cell["events"]) == (expected.verdict, expected.flags.events)
 
 
 def test_nothing_overflows_on_a_wide_machine():

@@ -1,87 +1,133 @@
-"""The audit of a training run: one exact run, then the same run on every target machine."""
+"""The report of an audit, built from evidence: one exact run, and the same run on every target machine.
+
+Where the evidence comes from (a training, saved weights, a trace, anybody's own program) is not known here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from pocketnn.arith import MAX_BITS, Flags, Overflow, Vector, Word
-from pocketnn.audit.verdict import SiteVerdict, Target, certified, judge
-from pocketnn.data import Dataset
-from pocketnn.machine import Ledger, Machine, Widths, Witness
-from pocketnn.train import Progress, Recipe, Run, train
+from pocketnn.arith import Flags, Role
+from pocketnn.audit.mcu import Mcu
+from pocketnn.audit.memory import Stored
+from pocketnn.audit.observe import Observations
+from pocketnn.audit.propose import narrowest
+from pocketnn.audit.verdict import Proved, SiteVerdict, Target, judge, never_proved
+from pocketnn.machine import Clock, Ledger, Widths, Witness
+from pocketnn.scores import Scores
 
-__all__ = ["Outcome", "Report", "audit_training"]
+__all__ = ["Evidence", "Outcome", "Proposal", "Report", "Subject", "build_report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What was audited. name: of the data or the program. description: one line for people. facts: the same for
+    machines, as names with numbers or texts. memory: the arrays that firmware keeps, per use ("inference", "training"),
+    where they are known."""
+
+    name: str
+    description: str
+    facts: Mapping[str, int | str] = field(default_factory=dict)
+    memory: Mapping[str, tuple[Stored, ...]] = field(default_factory=dict)
+
+
+class Evidence(NamedTuple):
+    """A run on one machine: what it reached (None where nothing is scored), its ledger, what an Observer saw of it."""
+
+    scores: Scores | None
+    ledger: Ledger
+    seen: Observations | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What one machine made of the run. target: None for the exact run. emulated: False if the exact run certified
-    that this machine computes the same. first: the first overflow of the run."""
+    that this machine computes the same. first: the first overflow of the run. left: site and time of the first wrong
+    value. changed: test predictions that differ from the exact run's, None where nothing is predicted."""
 
     target: Target | None
     emulated: bool
-    run: Run
+    scores: Scores | None
     flags: Flags
     first: Witness | None
+    left: tuple[str, Clock] | None
+    changed: int | None
     overflowed: bool
+
+    @property
+    def name(self) -> str:
+        """The machine in a few words."""
+        return str(self.target) if self.target else "exact"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """An audit. exact: the run on 48-bit registers, exact unless it overflowed even those. asked: the outcome that
-    decides the verdict. outcomes: every target. sites: a verdict per site with a cell per outcome, same order."""
+    decides the verdict. outcomes: every target. sites: a verdict per site with a cell per outcome, same order. seen:
+    what was observed of the exact run, if it was. proposal: the narrowest registers, unless none would do. mcu: the
+    microcontroller asked for."""
 
-    dataset: Dataset
-    recipe: Recipe
+    subject: Subject
     exact: Outcome
     asked: Outcome
     outcomes: tuple[Outcome, ...]
     sites: tuple[SiteVerdict, ...]
+    seen: Observations | None = None
+    proposal: Proposal | None = None
+    mcu: Mcu | None = None
 
 
-def audit_training(
-    dataset: Dataset,
-    recipe: Recipe,
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """The narrowest registers in which this run cannot overflow. bits: what each role needs, in any order of summation.
+    outcome: the run on the C types that hold that, its target, which confirms it."""
+
+    bits: Mapping[Role, int]
+    outcome: Outcome
+
+    @property
+    def widths(self) -> Widths:
+        """The C types, as a word-length assignment."""
+        return self.outcome.target.widths if self.outcome.target else Widths()
+
+
+def build_report(
+    subject: Subject,
+    exact: Evidence,
+    runs: Sequence[tuple[Target, Evidence | None]],
     asked: Target,
-    words: Sequence[int] = (8, 16, 32),
-    progress: Progress | None = None,
+    proved: Proved = never_proved,
+    confirming: tuple[Target, Evidence] | None = None,
 ) -> Report:
-    """Train and evaluate exactly, then on uniform machines of `words` bits and on `asked`, wrapping and saturating.
+    """The report of one exact run and of runs on target machines; no evidence stands for a certified target.
 
-    A target on which the exact run proves that nothing can overflow is not run again: it computes the same values.
+    asked: the target of `runs` that decides the verdict. proved: what certificates say. confirming: a run on the
+    registers that `proposed` found.
     """
-    widths = [Widths(Word(bits)) for bits in words]
-    if asked.widths not in widths:
-        widths.append(asked.widths)
-    targets = [Target(w, overflow) for w in widths for overflow in Overflow]
-
-    def telling(name: str) -> Progress | None:
-        return None if progress is None else lambda what, done, total: progress(f"{name}: {what}", done, total)
-
-    machine = Machine(Vector(measure=True), Widths(Word(MAX_BITS)))
-    exact_run = train(machine, dataset, recipe, telling("exact"))
-    exact = _outcome(None, True, exact_run, machine.ledger)
-    runs: list[tuple[Target, Ledger | None]] = []
-    outcomes = []
-    for target in targets:
-        if certified(machine.ledger, target.widths):
-            runs.append((target, None))
-            outcomes.append(Outcome(target, False, exact_run, exact.flags, None, False))
-            continue
-        emulated = Machine(Vector(), target.widths, target.overflow)
-        run = train(emulated, dataset, recipe, telling(f"{target.widths} bits, {target.overflow.value}"))
-        runs.append((target, emulated.ledger))
-        outcomes.append(_outcome(target, True, run, emulated.ledger))
+    first = _outcome(None, exact, exact)
+    outcomes = tuple(_outcome(target, evidence, exact) for target, evidence in runs)
     return Report(
-        dataset,
-        recipe,
-        exact,
+        subject,
+        first,
         next(outcome for outcome in outcomes if outcome.target == asked),
-        tuple(outcomes),
-        tuple(judge(machine.ledger, runs)),
+        outcomes,
+        tuple(judge(exact.ledger, [(target, e and e.ledger) for target, e in runs], proved)),
+        exact.seen,
+        Proposal(narrowest(exact.ledger), _outcome(*confirming, exact)) if confirming else None,
     )
 
 
-def _outcome(target: Target | None, emulated: bool, run: Run, ledger: Ledger) -> Outcome:
-    return Outcome(target, emulated, run, ledger.flags, ledger.first, ledger.overflowed)
+def _outcome(target: Target | None, evidence: Evidence | None, exact: Evidence) -> Outcome:
+    scores, ledger, _ = evidence or exact
+    return Outcome(
+        target,
+        evidence is not None,
+        scores,
+        ledger.flags,
+        ledger.first,
+        ledger.left,
+        ledger.predictions.changed(exact.ledger.predictions),
+        ledger.overflowed,
+    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from pocketnn.arith import CLEAN, Flags, Overflow, Role, Span, Word
 from pocketnn.machine import Ledger, Site, Widths
 
-__all__ = ["Cell", "SiteVerdict", "Target", "certified", "judge"]
+__all__ = ["Cell", "Proved", "SiteVerdict", "Target", "Verdict", "certified", "judge", "never_proved", "zero_free"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +23,32 @@ class Target:
         return f"{self.widths} {self.overflow.value}"
 
 
+class Verdict(StrEnum):
+    """What is known of one site on one target.
+
+    PROVED: a certificate says that nothing can overflow there, whatever the data. SAFE: nothing did in this run.
+    TRANSIENT: values wrapped, but every final one is exact. CORRUPTED: some final values are wrong. ZERO_DIVISION:
+    something was divided by zero, whose result is not defined. UNREACHED: the exact run needs more bits, but this
+    machine had left the exact run before and did not get there.
+    """
+
+    PROVED = "proved"
+    SAFE = "observed safe"
+    TRANSIENT = "transient"
+    CORRUPTED = "corrupted"
+    ZERO_DIVISION = "divided by zero"
+    UNREACHED = "not reached"
+
+
 @dataclass(frozen=True, slots=True)
 class Cell:
     """What happened at one site on one target.
 
-    kind: "corrupted" (some final values are wrong), "transient" (wrapped, but every final value is exact),
-    "zero-division"; where nothing of that happened: "fits" (and so it does whatever the order of summation),
-    "fits-in-order" (another order of summation could overflow), or "short" (the exact run needs more bits; this
-    machine's run had left the exact one before and did not get there).
-    guard_bits: register width less the bits that the exact run needs; negative where they are missing.
+    guard_bits: register width less the bits that the exact run needs; negative where they are missing. A safe site
+    with negative guard bits fits in the stated order of summation alone; another order could overflow.
     """
 
-    kind: str
+    verdict: Verdict
     flags: Flags
     guard_bits: int | None
 
@@ -43,7 +58,8 @@ class SiteVerdict:
     """One site: what it did in the exact run, and a cell per target.
 
     narrowings: values that entered its register. span: the exact ranges before narrowing, None if it never ran on
-    anything. bits: the narrowest register that holds them whatever the order of summation.
+    anything. bits: the narrowest register that holds them whatever the order of summation. result_bits: the narrowest
+    that holds the final results; a register narrower than that stores wrong values.
     """
 
     site: str
@@ -54,58 +70,88 @@ class SiteVerdict:
     narrowings: int
     span: Span | None
     bits: int | None
+    result_bits: int | None
     cells: tuple[Cell, ...]
+
+    def at_width(self, bits: int) -> Verdict:
+        """What the exact run alone says of a register of `bits` bits at this site, all registers before it wide enough.
+
+        SAFE: every value fits, in any order of summation. CORRUPTED: final results do not fit. TRANSIENT in between:
+        results fit, some order of summation does not; that order wraps there and back (but saturation would not).
+        """
+        if self.bits is None or self.result_bits is None or bits >= self.bits:
+            return Verdict.SAFE
+        return Verdict.TRANSIENT if bits >= self.result_bits else Verdict.CORRUPTED
+
+
+Proved = Callable[[Target, str], bool]
+"""Whether a certificate says that the site of that name cannot overflow on that target."""
+
+
+def never_proved(target: Target, site: str) -> bool:
+    """No certificates at hand."""
+    return False
+
+
+def zero_free(exact: Ledger) -> bool:
+    """Whether nothing was divided by zero (whose result depends on the word) and nothing left 48 bits."""
+    return not any(site.flags.events or site.flags.zero_divisions for site in exact)
 
 
 def certified(exact: Ledger, widths: Widths) -> bool:
     """Whether the exact run shows that no narrowing on `widths` can change a value.
 
     True only if every range at every site (products and partial sums in any order included) fits that site's register
-    and nothing was divided by zero (whose result depends on the word). The run on `widths` is then the exact run.
+    and nothing was divided by zero. The run on `widths` is then the exact run.
     """
-    return not any(
-        site.flags.events or site.flags.zero_divisions or not _fits(site.span, widths[site.register.role])
-        for site in exact
-    )
+    return zero_free(exact) and all(_fits(site.span, widths[site.register.role]) for site in exact)
 
 
-def judge(exact: Ledger, runs: Sequence[tuple[Target, Ledger | None]]) -> list[SiteVerdict]:
+def judge(
+    exact: Ledger, runs: Sequence[tuple[Target, Ledger | None]], proved: Proved = never_proved
+) -> list[SiteVerdict]:
     """A verdict per site of the exact run, in program order; a ledger of None stands for a certified target."""
-    return [_judge_site(site, runs) for site in exact]
+    return [_judge_site(site, runs, proved) for site in exact]
 
 
 def _fits(span: Span | None, word: Word) -> bool:
     return span is None or (word.lo <= span.least and span.most <= word.hi)
 
 
-def _judge_site(site: Site, runs: Sequence[tuple[Target, Ledger | None]]) -> SiteVerdict:
-    bits = None if site.span is None else Word.holding(site.span.least, site.span.most)
+def _judge_site(site: Site, runs: Sequence[tuple[Target, Ledger | None]], proved: Proved) -> SiteVerdict:
+    span = site.span
+    bits = None if span is None else Word.holding(span.least, span.most)
     cells = []
     for target, ledger in runs:
-        flags = CLEAN if ledger is None else ledger.sites[site.name].flags
+        ran = None if ledger is None else ledger.sites.get(site.name)  # missing: the run was stopped before it
+        flags = CLEAN if ran is None else ran.flags
         word = target.widths[site.register.role]
         guard = None if bits is None else word.bits - bits
-        cells.append(Cell(_kind(flags, site.span, word), flags, guard))
+        verdict = _verdict(flags, span, word)
+        if verdict in (Verdict.SAFE, Verdict.UNREACHED) and proved(target, site.name):
+            verdict = Verdict.PROVED
+        cells.append(Cell(verdict, flags, guard))
     return SiteVerdict(
-        site.name,
-        site.op,
-        site.register.role,
-        site.calls,
-        site.elements,
-        site.narrowings,
-        site.span,
-        bits,
-        tuple(cells),
+        site=site.name,
+        op=site.op,
+        role=site.register.role,
+        calls=site.calls,
+        elements=site.elements,
+        narrowings=site.narrowings,
+        span=span,
+        bits=bits,
+        result_bits=None if span is None else Word.holding(span.lo, span.hi),
+        cells=tuple(cells),
     )
 
 
-def _kind(flags: Flags, span: Span | None, word: Word) -> str:
+def _verdict(flags: Flags, span: Span | None, word: Word) -> Verdict:
     if flags.corrupted:
-        return "corrupted"
+        return Verdict.CORRUPTED
     if flags.events:
-        return "transient"
+        return Verdict.TRANSIENT
     if flags.zero_divisions:
-        return "zero-division"
-    if _fits(span, word):
-        return "fits"
-    return "fits-in-order" if span and word.lo <= span.lo and span.hi <= word.hi else "short"
+        return Verdict.ZERO_DIVISION
+    if _fits(span, word) or (span and word.lo <= span.lo and span.hi <= word.hi):
+        return Verdict.SAFE
+    return Verdict.UNREACHED

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
 
-from pocketnn.audit import Target, as_data, as_text, audit_training
+from pocketnn.arith import MAX_BITS, MIN_BITS
+from pocketnn.audit import Evaluation, Report, Source, Target, Training, as_data, as_text, audit_source
+from pocketnn.audit.html import as_html
+from pocketnn.audit.mcu import MCUS, find_mcu
+from pocketnn.audit.reproduce import as_tests
 from pocketnn.cli.options import (
+    Sizes,
     data_options,
     json_option,
     machine_options,
@@ -20,30 +27,110 @@ from pocketnn.cli.options import (
     widths_of,
 )
 from pocketnn.data import load_dataset
+from pocketnn.files import check_writable, write_text
+from pocketnn.saved import load_saved
 
 __all__ = ["audit"]
 
 
+class Words(Sizes):
+    """Register widths: whole numbers from 2 to 48 with commas between."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
+        words = super().convert(value, param, ctx)
+        for bits in words:
+            if not MIN_BITS <= bits <= MAX_BITS:
+                self.fail(f"{bits}: words have {MIN_BITS} to {MAX_BITS} bits", param, ctx)
+        return tuple(dict.fromkeys(words))
+
+
+def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Print the table of microcontrollers for `--mcu list`, and end."""
+    if value != "list":
+        return value
+    click.echo(f"{'name':<14}{'core':<12}{'register':>8}{'flash KiB':>11}{'RAM KiB':>9}  {'saturates':<9} source")
+    for mcu in MCUS:
+        click.echo(
+            f"{mcu.name:<14}{mcu.core:<12}{mcu.register:>8}{mcu.flash // 1024:>11}{mcu.ram / 1024:>9g}  "
+            f"{mcu.saturating:<9} {mcu.source}"
+        )
+    ctx.exit()
+
+
 @click.command()
+@click.argument("weights", type=click.Path(path_type=Path), required=False)
 @data_options
 @recipe_options
 @machine_options
+@click.option(
+    "--words", type=Words(), default="8,16,32", show_default=True, help="Widths of the machines to emulate, in bits."
+)
+@click.option("--mcu", callback=_list_mcus, help="Say whether it fits this microcontroller; 'list' shows the table.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["corrupted", "any", "none"]),
+    default="any",
+    show_default=True,
+    help="What on the machine asked for makes the exit code 1.",
+)
+@click.option("--html", type=click.Path(path_type=Path), help="Also write the report as one HTML page.")
+@click.option(
+    "--witness",
+    type=click.Path(path_type=Path),
+    help="Also write the smallest operands that still overflow, as a pytest module.",
+)
 @json_option
 def audit(
+    weights: Path | None,
     data: str,
     limit: int | None,
     word: int,
     accumulator: int | None,
     overflow: str,
+    words: tuple[int, ...],
+    mcu: str | None,
+    fail_on: str,
+    html: Path | None,
+    witness: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train and evaluate once exactly, then on 8-, 16- and 32-bit machines, and say where they overflow.
+    """Run once exactly, then on 8-, 16- and 32-bit machines, and say where they overflow.
 
-    Exit code 1 if the machine asked for (--word, --accumulator, --overflow) overflows or divides by zero, 0 if not.
+    What runs is a training with evaluation, or the evaluation of saved WEIGHTS (.npz, or a folder of CSV files) on the
+    test images.
+
+    Exit code 1 if the machine asked for (--word, --accumulator, --overflow) fails, 0 if not: by --fail-on any it fails
+    if it overflows or divides by zero, by corrupted only if final values are wrong, by none never.
     """
-    dataset = load_dataset(data, limit)
+    part = find_mcu(mcu) if mcu else None
     asked = Target(widths_of(word, accumulator), overflow_of(overflow))
-    report = audit_training(dataset, recipe_of(options), asked, progress=progress_line())
+    for path in (html, witness):
+        if path:
+            check_writable(path)
+    source = _source(weights, data, limit, options)
+    report = audit_source(source, asked, words, progress_line(), observe=html is not None)
+    report = replace(report, mcu=part)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))
-    sys.exit(1 if report.asked.overflowed else 0)
+    if html:
+        write_text(html, as_html(report))
+    if witness:
+        write_text(witness, as_tests(report))
+    sys.exit(1 if _fails(report, fail_on) else 0)
+
+
+def _source(weights: Path | None, data: str, limit: int | None, options: dict[str, Any]) -> Source:
+    """What to audit. With weights, the options of the recipe count for nothing but the activation, if it was given."""
+    dataset = load_dataset(data, limit)
+    if weights is None:
+        return Training(dataset, recipe_of(options))
+    context = click.get_current_context()
+    given = context.get_parameter_source("activation") is click.core.ParameterSource.COMMANDLINE
+    saved = load_saved(weights, dataset, options["activation"] if given else None)
+    return Evaluation(str(weights), saved, dataset)
+
+
+def _fails(report: Report, fail_on: str) -> bool:
+    if fail_on == "corrupted":
+        return report.asked.flags.corrupted > 0 or report.asked.flags.zero_divisions > 0
+    return fail_on == "any" and report.asked.overflowed

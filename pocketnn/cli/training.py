@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 
 from pocketnn.activations import ACTIVATIONS
-from pocketnn.arith import MAX_BITS
-from pocketnn.audit.text import compact, flags_data, witness_data
+from pocketnn.audit.data import flags_data, witness_data
+from pocketnn.audit.text import compact
 from pocketnn.cli.options import (
     data_options,
     json_option,
@@ -23,17 +22,13 @@ from pocketnn.cli.options import (
     widths_of,
 )
 from pocketnn.data import load_dataset
-from pocketnn.errors import DataError
 from pocketnn.machine import Ledger, Machine
-from pocketnn.nn import Architecture, Network
-from pocketnn.train import EVALUATION_ROWS, Inputs, Run
-from pocketnn.train import evaluate as evaluate_network
+from pocketnn.saved import load_saved
+from pocketnn.train import Run
 from pocketnn.train import train as train_network
-from pocketnn.weights import check_target, load_weights, save_weights
+from pocketnn.weights import check_target, save_weights
 
 __all__ = ["evaluate", "train"]
-
-_LARGEST_DESCRIBED = {"batch": 1 << 20, "input_shift": MAX_BITS}
 
 trap_option = click.option("--trap", is_flag=True, help="Stop at the first overflow, exit code 1.")
 
@@ -131,14 +126,6 @@ def _overflow_text(ledger: Ledger) -> list[str]:
     return lines
 
 
-def _described(path: Path, meta: Mapping[str, int | str], name: str, least: int, default: int) -> int:
-    """A whole number that the weights file says of its network."""
-    value = meta.get(name, default)
-    if not isinstance(value, int) or not least <= value <= _LARGEST_DESCRIBED[name]:
-        raise DataError(f"{path}: {name} is {value!r}; {least} to {_LARGEST_DESCRIBED[name]} belongs here")
-    return value
-
-
 @click.command("eval")
 @click.argument("weights", type=click.Path(path_type=Path))
 @data_options
@@ -160,22 +147,10 @@ def evaluate(
     as_json: bool,
 ) -> None:
     """Count correct predictions of saved WEIGHTS (.npz, or a folder of CSV files) on the test images."""
-    parameters, meta = load_weights(weights)
     dataset = load_dataset(data, limit)
-    widths = [parameters[name].shape for name in parameters if name.endswith("_weight")]
-    dims = (widths[0][0], *(columns for _, columns in widths))
-    if dims[0] != dataset.pixels or dims[-1] != dataset.classes:
-        raise DataError(
-            f"{weights}: a network of {dims[0]} inputs and {dims[-1]} outputs, but {dataset.name} has "
-            f"{dataset.pixels} pixels and {dataset.classes} classes"
-        )
-    batch_norm = any(name.endswith("_gamma") for name in parameters)
-    name = activation or str(meta.get("activation", "pocket_tanh"))
+    saved = load_saved(weights, dataset, activation)
     machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
-    network = Network(machine, Architecture(dims, name, batch_norm), parameters)
-    rows = _described(weights, meta, "batch", 1, 20) if batch_norm else EVALUATION_ROWS
-    feed = Inputs(machine, _described(weights, meta, "input_shift", 0, 0))
-    correct = evaluate_network(machine, network, dataset.test, rows, feed, progress=progress_line())
+    correct = saved.evaluate(machine, dataset, progress_line())
     total = len(dataset.test.labels)
     if as_json:
         overflows = _overflow_data(machine.ledger)

@@ -1,0 +1,143 @@
+"""An audit as plain data for JSON, schema `pocketnn-audit/2` (schema.json beside this file describes every field)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pocketnn.arith import MAX_BITS, MIN_BITS, Flags
+from pocketnn.audit.memory import bytes_of, needs
+from pocketnn.audit.report import Outcome, Report
+from pocketnn.audit.sections import fitting
+from pocketnn.audit.verdict import SiteVerdict
+from pocketnn.machine import Clock, Witness
+
+__all__ = ["SCHEMA", "as_data", "flags_data", "witness_data"]
+
+SCHEMA = "pocketnn-audit/2"
+
+
+def as_data(report: Report) -> dict[str, Any]:
+    """The whole report as plain data."""
+    return {
+        "schema": SCHEMA,
+        "subject": {
+            "name": report.subject.name,
+            "description": report.subject.description,
+            "facts": dict(report.subject.facts),
+        },
+        "asked": report.asked.name,
+        "overflowed": report.asked.overflowed,
+        "runs": [_outcome_data(o) for o in (report.exact, *report.outcomes)],
+        "proposal": _proposal_data(report),
+        "sites": [_site_data(site, report) for site in report.sites],
+    }
+
+
+def flags_data(flags: Flags) -> dict[str, int]:
+    """The counts of Flags as plain data."""
+    return {name: getattr(flags, name) for name in flags._fields if name != "first"}
+
+
+def witness_data(witness: Witness | None) -> dict[str, Any] | None:
+    """A witness as plain data; None stays None."""
+    if witness is None:
+        return None
+    narrowing, register = witness.narrowing, witness.register
+    return {
+        "site": witness.site,
+        "op": witness.op,
+        "phase": witness.phase,
+        "epoch": witness.epoch,
+        "step": witness.step,
+        "element": list(witness.element),
+        "k": narrowing.k,
+        "stage": narrowing.stage,
+        "operands": list(narrowing.operands),
+        "accumulator_before": narrowing.before,
+        "exact": narrowing.exact,
+        "stored": narrowing.stored,
+        "word": register.word.bits,
+        "role": register.role.value,
+        "overflow": register.overflow.value,
+    }
+
+
+def _outcome_data(outcome: Outcome) -> dict[str, Any]:
+    target, scores = outcome.target, outcome.scores
+    return {
+        "machine": outcome.name,
+        "word": target.widths.word.bits if target else None,
+        "roles": {role.value: word.bits for role, word in target.widths.roles.items()} if target else {},
+        "overflow": target.overflow.value if target else None,
+        "emulated": outcome.emulated,
+        "overflowed": outcome.overflowed,
+        "scores": scores
+        and {
+            "test_correct": scores.test_correct,
+            "test_total": scores.test_total,
+            "final_train_correct": scores.final_train_correct,
+            "train_total": scores.train_total,
+            "loss_sums": [epoch.loss_sum for epoch in scores.epochs],
+        },
+        "changed_predictions": outcome.changed,
+        "flags": flags_data(outcome.flags),
+        "first_overflow": witness_data(outcome.first),
+        "left_exact": _left_data(outcome.left),
+    }
+
+
+def _left_data(left: tuple[str, Clock] | None) -> dict[str, Any] | None:
+    if left is None:
+        return None
+    site, clock = left
+    return {"site": site, "phase": clock.phase, "epoch": clock.epoch, "step": clock.step}
+
+
+def _proposal_data(report: Report) -> dict[str, Any] | None:
+    proposal, mcu = report.proposal, report.mcu
+    if proposal is None:
+        return None
+    memory: dict[str, Any] = {}
+    for use, stored in report.subject.memory.items():
+        need = needs(stored, proposal.widths)
+        memory[use] = {
+            "flash": need.flash,
+            "ram": need.ram,
+            "arrays": {
+                item.what: item.elements * bytes_of(proposal.widths[item.role]) for item in stored if item.elements
+            },
+            "fits": [part.name for part in fitting(need)],
+        }
+    return {
+        "bits": {role.value: bits for role, bits in proposal.bits.items()},
+        "words": {role.value: proposal.widths[role].bits for role in proposal.bits},
+        "confirmed": _outcome_data(proposal.outcome),
+        "memory": memory,
+        "mcu": mcu and {name: getattr(mcu, name) for name in mcu.__dataclass_fields__},
+    }
+
+
+def _site_data(site: SiteVerdict, report: Report) -> dict[str, Any]:
+    span, seen = site.span, report.seen
+    return {
+        "site": site.site,
+        "op": site.op,
+        "role": site.role.value,
+        "calls": site.calls,
+        "elements": site.elements,
+        "ops": site.narrowings,
+        "range": None if span is None else [span.lo, span.hi],
+        "any_order": None if span is None else [span.least, span.most],
+        "bits": site.bits,
+        "result_bits": site.result_bits,
+        "widths": {str(bits): site.at_width(bits).value for bits in range(MIN_BITS, MAX_BITS + 1)},
+        "counts": None if seen is None or site.site not in seen.counts else seen.counts[site.site].tolist(),
+        "machines": {
+            outcome.name: {
+                "verdict": cell.verdict.value,
+                "guard_bits": cell.guard_bits,
+                **flags_data(cell.flags),
+            }
+            for cell, outcome in zip(site.cells, report.outcomes, strict=True)
+        },
+    }

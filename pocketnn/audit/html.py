@@ -1,0 +1,151 @@
+"""An audit as one self-contained HTML page: no scripts or fonts from elsewhere, readable on a phone, printable."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+from pocketnn import __version__
+from pocketnn.audit import chart
+from pocketnn.audit.memory import bytes_of, needs
+from pocketnn.audit.report import Outcome, Report
+from pocketnn.audit.sections import accuracy, fitting, kilobytes
+from pocketnn.audit.text import cell_text, compact, share, when
+from pocketnn.audit.verdict import Cell, SiteVerdict, Verdict
+from pocketnn.errors import UsageError
+
+__all__ = ["KINDS", "as_html"]
+
+KINDS = {
+    Verdict.PROVED: "proved",
+    Verdict.SAFE: "safe",
+    Verdict.TRANSIENT: "transient",
+    Verdict.CORRUPTED: "corrupted",
+    Verdict.ZERO_DIVISION: "zero",
+    Verdict.UNREACHED: "unreached",
+}
+
+
+def as_html(report: Report) -> str:
+    """The page. Raises UsageError if the template library of the extra `report` is missing.
+
+    Everything that comes from outside (names, descriptions) is escaped by the template library; the pictures are made
+    of numbers and of this package's own words alone.
+    """
+    try:
+        import jinja2
+        from markupsafe import Markup  # jinja2's own dependency
+    except ImportError as error:
+        raise UsageError("the HTML report needs jinja2: pip install 'pocketnn[report]'") from error
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string(files("pocketnn.audit").joinpath("report.html.j2").read_text(encoding="utf-8"))
+    style = files("pocketnn.audit").joinpath("report.css").read_text(encoding="utf-8")
+    return template.render(style=Markup(style), **_context(report, Markup))
+
+
+def _context(report: Report, safe: Any) -> dict[str, Any]:
+    words = sorted({o.target.widths.word.bits for o in report.outcomes if o.target})
+    sites = [_site(site, report, words, safe) for site in report.sites]
+    return {
+        "version": __version__,
+        "subject": report.subject,
+        "asked": _outcome(report.asked, report),
+        "overflowed": report.asked.overflowed,
+        "corrupted": report.asked.flags.corrupted + report.asked.flags.zero_divisions > 0,
+        "exact": _outcome(report.exact, report),
+        "outcomes": [_outcome(outcome, report) for outcome in report.outcomes],
+        "sites": sites,
+        # the machine asked for first: what decides stands on top
+        "loud": sorted((site for site in sites if site["loud"]), key=lambda site: not site["asked"]),
+        "quiet": [site for site in sites if not site["loud"]],
+        "observed": report.seen is not None,
+        "proposal": _proposal(report),
+    }
+
+
+def _outcome(outcome: Outcome, report: Report) -> dict[str, Any]:
+    scores, left = outcome.scores, outcome.left
+    percent = 100 * scores.test_correct / scores.test_total if scores and scores.test_total else None
+    return {
+        "name": outcome.name,
+        "accuracy": accuracy(outcome),
+        "percent": percent,
+        "changed": outcome.changed,
+        "overflows": compact(outcome.flags.events),
+        "wrong": compact(outcome.flags.corrupted),
+        "zero": compact(outcome.flags.zero_divisions),
+        "vanished": compact(outcome.flags.vanished),
+        "kind": "corrupted" if outcome.flags.corrupted else "transient" if outcome.overflowed else "safe",
+        "emulated": outcome.emulated,
+        "first": str(outcome.first) if outcome.first else None,
+        "first_site": outcome.first.site if outcome.first else left and left[0],
+        "left": f"{left[0]} ({when(left[1].phase, left[1].epoch, left[1].step)})" if left else None,
+    }
+
+
+def _site(site: SiteVerdict, report: Report, words: list[int], safe: Any) -> dict[str, Any]:
+    span, seen, asked = site.span, report.seen, report.asked.target
+    word = asked.widths[site.role].bits if asked else words[0]
+    counts = seen.counts.get(site.site) if seen else None
+    return {
+        "name": site.site,
+        "id": f"site-{site.site}",
+        "op": site.op,
+        "role": site.role.value,
+        "ops": compact(site.narrowings),
+        "elements": compact(site.elements),
+        "range": f"{span.lo:,} to {span.hi:,}" if span else "never ran",
+        "any_order": f"{span.least:,} to {span.most:,}" if span and span[:2] != span[2:] else None,
+        "bits": site.bits,
+        "ladder": safe(chart.ladder(site, words)) if site.bits else "",
+        "cells": [_cell(cell, site, outcome) for cell, outcome in zip(site.cells, report.outcomes, strict=True)],
+        "asked": any(
+            cell.flags.events or cell.flags.zero_divisions
+            for cell, outcome in zip(site.cells, report.outcomes, strict=True)
+            if outcome is report.asked
+        ),
+        "loud": any(cell.flags.events or cell.flags.zero_divisions for cell in site.cells),
+        "histogram": safe(chart.histogram(counts, site.bits, word)) if counts is not None and site.bits else None,
+        "course": safe(chart.course(seen, site.site, word))
+        if seen and len(seen.buckets.get(site.site, ())) > 1
+        else None,
+    }
+
+
+def _cell(cell: Cell, site: SiteVerdict, outcome: Outcome) -> dict[str, Any]:
+    flags = cell.flags
+    detail = f"{site.site} on {outcome.name}: {cell.verdict.value}"
+    if flags.events or flags.zero_divisions:
+        detail += (
+            f"; {flags.events:,} overflows in {flags.elements:,} of {site.elements:,} results, "
+            f"{flags.corrupted:,} wrong ({share(flags.corrupted, site.elements)}), "
+            f"{flags.zero_divisions:,} divided by zero"
+        )
+    elif cell.guard_bits is not None:
+        detail += f"; {cell.guard_bits:+d} bits"
+    return {"text": cell_text(cell, site.elements), "kind": KINDS[cell.verdict], "detail": detail}
+
+
+def _proposal(report: Report) -> dict[str, Any] | None:
+    proposal = report.proposal
+    if proposal is None:
+        return None
+    widths = proposal.widths
+    memory = []
+    for use, stored in report.subject.memory.items():
+        need = needs(stored, widths)
+        arrays = [
+            (item.what, "flash" if item.flash else "RAM", kilobytes(item.elements * bytes_of(widths[item.role])))
+            for item in stored
+            if item.elements
+        ]
+        fits = [part.name for part in fitting(need)]
+        sizes = {"flash": kilobytes(need.flash), "ram": kilobytes(need.ram)}
+        memory.append({"use": use, "arrays": arrays, "fits": fits, **sizes})
+    return {
+        "roles": [(role.value, bits, widths[role].bits) for role, bits in proposal.bits.items()],
+        "confirmed": _outcome(proposal.outcome, report),
+        "overflowed": proposal.outcome.overflowed,
+        "memory": memory,
+        "mcu": report.mcu,
+    }

@@ -1,0 +1,84 @@
+"""Parts of the text of an audit that speak of what to do: the word-length proposal and the microcontrollers it fits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pocketnn.audit.mcu import MCUS, Mcu
+from pocketnn.audit.memory import Need, needs
+from pocketnn.audit.report import Outcome, Proposal, Report
+
+__all__ = ["accuracy", "fitting", "kilobytes", "proposal_lines", "wrapped"]
+
+
+def wrapped(text: str, width: int = 98) -> Iterator[str]:
+    """Lines of at most `width` columns and an indent of 2, of 4 from the second on."""
+    indent = "  "
+    while len(text) > width:
+        cut = text.rfind(" ", 0, width)
+        yield indent + text[:cut]
+        text, indent = text[cut + 1 :], "    "
+    yield indent + text
+
+
+def accuracy(outcome: Outcome) -> str:
+    """Correct test predictions as a share and as a count; a dash where nothing is predicted."""
+    scores = outcome.scores
+    if scores is None or not scores.test_total:
+        return "-"
+    return f"{100 * scores.test_correct / scores.test_total:.2f} % ({scores.test_correct}/{scores.test_total})"
+
+
+def kilobytes(count: int) -> str:
+    """Bytes in units of 1024."""
+    return f"{count} B" if count < 1024 else f"{count / 1024:.1f} KiB"
+
+
+def fitting(need: Need) -> list[Mcu]:
+    """The microcontrollers of the table that have so much flash and RAM."""
+    return [mcu for mcu in MCUS if need.flash <= mcu.flash and need.ram <= mcu.ram]
+
+
+def proposal_lines(report: Report) -> Iterator[str]:
+    """The narrowest registers per role, what a run on them reached, and the memory that they take."""
+    proposal = report.proposal
+    if proposal is None:
+        yield "no word-length proposal: the exact run divided by zero or needs more than 48 bits"
+        return
+    yield "narrowest registers that hold this run, in any order of summation: bits needed, and the C type"
+    roles = [f"{role.value} {bits} (int{_c_type(proposal.widths[role].bits)})" for role, bits in proposal.bits.items()]
+    yield from wrapped(", ".join(roles))
+    yield from wrapped(f"confirmed by a run on these C types: {_confirmation(report, proposal)}")
+    for use, stored in report.subject.memory.items():
+        need = needs(stored, proposal.widths)
+        yield from wrapped(
+            f"{use}: {kilobytes(need.flash)} of flash for data, {kilobytes(need.ram)} of RAM; {_fits(need, report.mcu)}"
+        )
+
+
+def _c_type(bits: int) -> int:
+    return 64 if bits > 32 else bits
+
+
+def _confirmation(report: Report, proposal: Proposal) -> str:
+    outcome = proposal.outcome
+    same = outcome.scores == report.exact.scores and not outcome.changed
+    overflow = "overflows, first at " + str(outcome.first) if outcome.overflowed else "no overflow"
+    reached = (
+        "" if accuracy(outcome) == "-" else f"{accuracy(outcome)}, {'the same as' if same else 'not'} the exact run"
+    )
+    return f"{overflow}{', ' if reached else ''}{reached}"
+
+
+def _fits(need: Need, mcu: Mcu | None) -> str:
+    if mcu is None:
+        names = [part.name for part in fitting(need)]
+        return f"fits {', '.join(names)}" if names else "fits no microcontroller of the table"
+    lacking = [
+        f"{kilobytes(wanted - has)} of {what} missing"
+        for what, wanted, has in (("flash", need.flash, mcu.flash), ("RAM", need.ram, mcu.ram))
+        if wanted > has
+    ]
+    return f"{mcu.name} ({kilobytes(mcu.flash)} flash, {kilobytes(mcu.ram)} RAM): " + (
+        ", ".join(lacking) if lacking else "fits"
+    )

@@ -1,0 +1,62 @@
+"""A network read from a weights file, with what the file says of it, ready to be evaluated on any machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pocketnn.arith import MAX_BITS
+from pocketnn.data import Dataset
+from pocketnn.errors import DataError
+from pocketnn.machine import Machine
+from pocketnn.nn import Architecture, Network
+from pocketnn.train import EVALUATION_ROWS, Inputs, Progress, evaluate
+from pocketnn.weights import load_weights
+
+__all__ = ["Saved", "load_saved"]
+
+_LARGEST_DESCRIBED = {"batch": 1 << 20, "input_shift": MAX_BITS}
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """Parameters by name, the network they belong to, rows of a forward pass, and how inputs are divided."""
+
+    parameters: Mapping[str, Any]
+    architecture: Architecture
+    rows: int
+    input_shift: int
+
+    def evaluate(self, m: Machine, dataset: Dataset, progress: Progress | None = None) -> int:
+        """Correct predictions on the test images, computed on `m`."""
+        network = Network(m, self.architecture, self.parameters)
+        return evaluate(m, network, dataset.test, self.rows, Inputs(m, self.input_shift), progress=progress)
+
+
+def load_saved(path: Path, dataset: Dataset, activation: str | None = None) -> Saved:
+    """Read weights that go with `dataset`. activation: default is what the file says, else pocket_tanh.
+
+    Raises DataError if the file is no network, describes nonsense, or does not go with the data.
+    """
+    parameters, meta = load_weights(path)
+    widths = [parameters[name].shape for name in parameters if name.endswith("_weight")]
+    dims = (widths[0][0], *(columns for _, columns in widths))
+    if dims[0] != dataset.pixels or dims[-1] != dataset.classes:
+        raise DataError(
+            f"{path}: a network of {dims[0]} inputs and {dims[-1]} outputs, but {dataset.name} has "
+            f"{dataset.pixels} pixels and {dataset.classes} classes"
+        )
+    batch_norm = any(name.endswith("_gamma") for name in parameters)
+    architecture = Architecture(dims, activation or str(meta.get("activation", "pocket_tanh")), batch_norm)
+    rows = _described(path, meta, "batch", 1, 20) if batch_norm else EVALUATION_ROWS
+    return Saved(parameters, architecture, rows, _described(path, meta, "input_shift", 0, 0))
+
+
+def _described(path: Path, meta: Mapping[str, int | str], name: str, least: int, default: int) -> int:
+    """A whole number that the weights file says of its network."""
+    value = meta.get(name, default)
+    if not isinstance(value, int) or not least <= value <= _LARGEST_DESCRIBED[name]:
+        raise DataError(f"{path}: {name} is {value!r}; {least} to {_LARGEST_DESCRIBED[name]} belongs here")
+    return value

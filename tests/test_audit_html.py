@@ -1,0 +1,144 @@
+"""The HTML report: in a real browser without an error, self-contained, and with the planted overflow on it."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tiny import blobs
+
+from pocketnn.arith import INT16, Overflow, Reference, Role, Word
+from pocketnn.audit import Subject, Target, Training, as_html, audit_source
+from pocketnn.audit import html as html_module
+from pocketnn.errors import UsageError
+from pocketnn.machine import Machine, Widths
+from pocketnn.scores import Scores
+from pocketnn.train import Recipe
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt install chromium)")
+
+PLANTED = (3, 141)
+
+
+class Planted:
+    """A matrix product in which one element of a thousand needs 17 bits."""
+
+    subject = Subject("planted <b>&\"'", "one overflow in 4 x 250 results")
+
+    def run(self, machine: Machine, progress=None) -> Scores:
+        m = machine.scope("layer")
+        weights = np.ones((8, 250), int)
+        weights[:, PLANTED[1]] = 40
+        rows = np.ones((4, 8), int)
+        rows[PLANTED[0]] = 110
+        for step in range(3):
+            machine.now("train", 1, step + 1)
+            m.mac(m.load(rows, Role.INPUT), m.load(weights, Role.WEIGHT, "weights"))
+        return Scores((), 0, 0, 0, 0)
+
+
+@pytest.fixture(scope="module")
+def planted():
+    return audit_source(Planted(), Target(Widths(INT16), Overflow.WRAP), (16, 32), observe=True)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    source = Training(blobs(120), Recipe((9,), epochs=2, batch=5, lr_inv=50))
+    return audit_source(source, Target(Widths(INT16), Overflow.WRAP), observe=True)
+
+
+def browse(tmp_path, page):
+    """The page's document after its scripts have run, and what the browser's console says."""
+    path = tmp_path / "report.html"
+    path.write_text(page, encoding="utf-8")
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--v=0",
+        f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom", path.as_uri(),
+    ]  # fmt: skip
+    result = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    return result.stdout, [line for line in result.stderr.splitlines() if "CONSOLE" in line]
+
+
+@needs_chromium
+def test_the_planted_overflow_is_on_the_page_and_the_console_is_silent(planted, tmp_path):
+    document, console = browse(tmp_path, as_html(planted))
+    assert console == []
+    assert "Overflows: results are wrong." in document
+    assert 'id="site-layer.mac"' in document
+    assert f"layer.mac[{PLANTED[0]}, {PLANTED[1]}]" in document
+    assert "16-bit word, 3 results beyond" in document  # in the histogram, one a step
+    assert re.search(r'class="bar over"[^>]*><title>3 results need 17 bits', document)
+    assert "C3 &lt;1%" in document  # 110 * 40 * 8 leaves 16 bits with the last of the eight additions
+
+
+@needs_chromium
+def test_a_training_in_the_browser(trained, tmp_path):
+    document, console = browse(tmp_path, as_html(trained))
+    assert console == []
+    for site in trained.sites:
+        assert f'id="site-{site.site}"' in document
+
+
+@needs_chromium
+def test_the_browser_would_tell_of_an_error(planted, tmp_path):
+    _, console = browse(tmp_path, as_html(planted).replace("reveal();", "nowhere();"))
+    assert any("nowhere is not defined" in line for line in console)
+    _, console = browse(tmp_path, as_html(planted).replace("</body>", '<img src="http://localhost:9/x.png"></body>'))
+    assert any("Content Security Policy" in line for line in console)
+
+
+def test_the_page_asks_for_nothing_from_elsewhere(trained):
+    page = as_html(trained)
+    assert not re.findall(r"(?:src|href)\s*=\s*[\"'](?!#|data:,)", page)
+    assert "url(" not in page
+    assert "@import" not in page
+    assert "http://" not in page.replace("http-equiv", "")
+    assert "https://" not in page
+
+
+def test_names_from_outside_are_escaped(planted):
+    page = as_html(planted)
+    assert "planted <b>" not in page
+    assert "planted &lt;b&gt;&amp;&#34;&#39;" in page
+
+
+def test_every_machine_and_site_is_in_the_matrix(trained):
+    (matrix,) = re.findall(r'<table class="matrix">(.*?)</table>', as_html(trained), re.DOTALL)
+    rows = matrix.split("<tr>")[2:]
+    assert len(rows) == len(trained.sites)
+    for row, site in zip(rows, trained.sites, strict=True):
+        assert f">{site.site}</a>" in row
+        kinds = [html_module.KINDS[cell.verdict] for cell in site.cells]
+        assert re.findall(r'class="pill (\w+)"', row) == kinds
+
+
+def test_counts_of_the_exact_run_are_those_of_plain_integers(trained):
+    seen = {}
+
+    class Counting(Reference):
+        def apply(self, op, args, to, site):
+            outcome = super().apply(op, args, to, site)
+            for value in outcome.value.items:
+                bits = Word.holding(value, value)
+                seen.setdefault(site, {}).setdefault(bits, 0)
+                seen[site][bits] += 1
+            return outcome
+
+    machine = Machine(Counting(), Widths(Word(48)))
+    Training(blobs(120), Recipe((9,), epochs=2, batch=5, lr_inv=50)).run(machine)
+    for site in trained.sites:
+        counts = trained.seen.counts[site.site]
+        assert {int(b): int(counts[b]) for b in counts.nonzero()[0]} == seen[site.site], site.site
+        course = trained.seen.course(site.site)
+        assert min(p.lo for p in course) == site.span.lo
+        assert max(p.hi for p in course) == site.span.hi
+
+
+def test_without_the_template_library_it_says_what_to_install(planted, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(UsageError, match=r"pip install 'pocketnn\[report\]'"):
+        as_html(planted)
