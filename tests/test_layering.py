@@ -58,6 +58,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "audit.html": (40, "both"),
     "audit.sections": (40, "both"),
     "audit.source": (40, "both"),
+    "audit.replayed": (40, "both"),
     "audit.text": (40, "both"),
     "audit": (40, "both"),
     "train": (40, "both"),

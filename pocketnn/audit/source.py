@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -101,16 +102,18 @@ def audit_source(
     progress: Progress | None = None,
     proved: Proved = never_proved,
     observe: bool = False,
+    recorder: Callable[[Machine], AbstractContextManager[Machine]] = nullcontext,
 ) -> Report:
     """Run a source exactly, then on uniform machines of `words` bits and on `asked`, wrapping and saturating.
 
     A target on which the exact run shows that nothing can overflow is not run again: it computes the same values. The
     narrowest registers that the exact run needs are run all the same, to confirm them. observe: also keep a histogram
-    and the course of every site's results.
+    and the course of every site's results. recorder: what the exact run's machine goes through, such as a recording.
     """
     machine = Machine(Vector(measure=True), Widths(Word(MAX_BITS)))
     observer = Observer(machine.backend, machine.clock) if observe else None
-    exact = run_on(source, machine.over(observer) if observer else machine, "exact", progress)
+    with recorder(machine.over(observer) if observer else machine) as m:
+        exact = run_on(source, m, "exact", progress)
     exact = exact._replace(seen=observer.seen if observer else None)
     runs: list[tuple[Target, Evidence | None]] = []
     for target in targets_of(words, asked):

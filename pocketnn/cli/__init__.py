@@ -13,6 +13,8 @@ from pocketnn.cli.audit import audit
 from pocketnn.cli.bench import bench
 from pocketnn.cli.conform import conform
 from pocketnn.cli.data import data
+from pocketnn.cli.replay import replay
+from pocketnn.cli.trace import trace
 from pocketnn.cli.training import evaluate, train
 from pocketnn.errors import OverflowTrap, PocketNNError
 
@@ -63,5 +65,5 @@ def main() -> None:
     """
 
 
-for command in (train, evaluate, audit, conform, data, bench):
+for command in (train, evaluate, audit, replay, trace, conform, data, bench):
     main.add_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from dataclasses import replace
@@ -14,6 +15,7 @@ from pocketnn.arith import MAX_BITS, MIN_BITS
 from pocketnn.audit import Evaluation, Report, Source, Target, Training, as_data, as_text, audit_source
 from pocketnn.audit.html import as_html
 from pocketnn.audit.mcu import MCUS, find_mcu
+from pocketnn.audit.replayed import Replayed
 from pocketnn.audit.reproduce import as_tests
 from pocketnn.cli.options import (
     Sizes,
@@ -26,9 +28,12 @@ from pocketnn.cli.options import (
     recipe_options,
     widths_of,
 )
+from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import load_dataset
 from pocketnn.files import check_writable, write_text
+from pocketnn.machine import Machine
 from pocketnn.saved import load_saved
+from pocketnn.trace import Trace, is_trace
 
 __all__ = ["audit"]
 
@@ -58,7 +63,7 @@ def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) ->
 
 
 @click.command()
-@click.argument("weights", type=click.Path(path_type=Path), required=False)
+@click.argument("program", metavar="[WEIGHTS|TRACE]", type=click.Path(path_type=Path), required=False)
 @data_options
 @recipe_options
 @machine_options
@@ -79,9 +84,10 @@ def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) ->
     type=click.Path(path_type=Path),
     help="Also write the smallest operands that still overflow, as a pytest module.",
 )
+@trace_options
 @json_option
 def audit(
-    weights: Path | None,
+    program: Path | None,
     data: str,
     limit: int | None,
     word: int,
@@ -97,8 +103,8 @@ def audit(
 ) -> None:
     """Run once exactly, then on 8-, 16- and 32-bit machines, and say where they overflow.
 
-    What runs is a training with evaluation, or the evaluation of saved WEIGHTS (.npz, or a folder of CSV files) on the
-    test images.
+    What runs is a training with evaluation; or the evaluation of saved WEIGHTS (.npz, or a folder of CSV files) on the
+    test images; or the program that a TRACE holds, which needs no data.
 
     Exit code 1 if the machine asked for (--word, --accumulator, --overflow) fails, 0 if not: by --fail-on any it fails
     if it overflows or divides by zero, by corrupted only if final values are wrong, by none never.
@@ -108,8 +114,13 @@ def audit(
     for path in (html, witness):
         if path:
             check_writable(path)
-    source = _source(weights, data, limit, options)
-    report = audit_source(source, asked, words, progress_line(), observe=html is not None)
+    with contextlib.ExitStack() as stack:
+        source = _source(program, data, limit, options, stack)
+
+        def recorder(machine: Machine) -> contextlib.AbstractContextManager[Machine]:
+            return recording(machine, source.subject, options)
+
+        report = audit_source(source, asked, words, progress_line(), observe=html is not None, recorder=recorder)
     report = replace(report, mcu=part)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))
     if html:
@@ -119,15 +130,19 @@ def audit(
     sys.exit(1 if _fails(report, fail_on) else 0)
 
 
-def _source(weights: Path | None, data: str, limit: int | None, options: dict[str, Any]) -> Source:
+def _source(
+    program: Path | None, data: str, limit: int | None, options: dict[str, Any], stack: contextlib.ExitStack
+) -> Source:
     """What to audit. With weights, the options of the recipe count for nothing but the activation, if it was given."""
+    if program is not None and is_trace(program):
+        return Replayed(stack.enter_context(Trace(program)))
     dataset = load_dataset(data, limit)
-    if weights is None:
+    if program is None:
         return Training(dataset, recipe_of(options))
     context = click.get_current_context()
     given = context.get_parameter_source("activation") is click.core.ParameterSource.COMMANDLINE
-    saved = load_saved(weights, dataset, options["activation"] if given else None)
-    return Evaluation(str(weights), saved, dataset)
+    saved = load_saved(program, dataset, options["activation"] if given else None)
+    return Evaluation(str(program), saved, dataset)
 
 
 def _fails(report: Report, fail_on: str) -> bool:

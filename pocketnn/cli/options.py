@@ -16,7 +16,11 @@ from pocketnn.machine import Widths
 from pocketnn.train import Progress, Recipe
 
 __all__ = [
+    "MODES",
+    "WORD",
     "Sizes",
+    "StepRange",
+    "all_of",
     "data_options",
     "json_option",
     "machine_options",
@@ -30,7 +34,7 @@ __all__ = [
 Decorator = Callable[[Any], Any]
 
 
-def _all(*options: Decorator) -> Decorator:
+def all_of(*options: Decorator) -> Decorator:
     """One decorator that applies several options, shown in the order written."""
 
     def apply(function: Any) -> Any:
@@ -42,9 +46,12 @@ def _all(*options: Decorator) -> Decorator:
 
 
 class Sizes(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
-    """Layer sizes: whole numbers from 1 with commas between; empty for no hidden layer."""
+    """Layer sizes: whole numbers from `least` with commas between; empty for no hidden layer."""
 
     name = "N,N,..."
+
+    def __init__(self, least: int = 1) -> None:
+        self.least = least
 
     def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
         if isinstance(value, tuple):
@@ -53,19 +60,38 @@ class Sizes(click.ParamType):  # type: ignore[type-arg]  # generic only in newer
             sizes = tuple(int(part) for part in value.split(",")) if value.strip() else ()
         except ValueError:
             self.fail(f"{value!r} is not a list like 100,50", param, ctx)
-        if any(size < 1 for size in sizes):
-            self.fail(f"{value!r}: layer sizes are 1 or more", param, ctx)
+        if any(size < self.least for size in sizes):
+            self.fail(f"{value!r}: each number is {self.least} or more", param, ctx)
         return sizes
 
 
-_DEFAULT = Recipe()
-_WORD = click.IntRange(MIN_BITS, MAX_BITS)
+class StepRange(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
+    """Steps A:B, counted from 1, both included; either may be left out."""
 
-data_options = _all(
+    name = "A:B"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, int | None]:
+        if isinstance(value, tuple):
+            return value[0], value[1]
+        first, colon, last = value.partition(":")
+        try:
+            steps = int(first or 1), (int(last) if last else None) if colon else int(first)
+        except ValueError:
+            self.fail(f"{value!r} is not a range of steps like 5:10", param, ctx)
+        if steps[0] < 1 or (steps[1] is not None and steps[1] < steps[0]):
+            self.fail(f"{value!r}: steps count from 1, and the first is not after the last", param, ctx)
+        return steps
+
+
+_DEFAULT = Recipe()
+MODES = [o.value for o in Overflow]
+WORD = click.IntRange(MIN_BITS, MAX_BITS)
+
+data_options = all_of(
     click.option("--data", default="digits", show_default=True, metavar="NAME|DIR", help="Dataset, or its folder."),
     click.option("--limit", type=click.IntRange(1), help="Use only the first N training and the first N test images."),
 )
-recipe_options = _all(
+recipe_options = all_of(
     click.option("--hidden", type=Sizes(), default="100,50", show_default=True, help="Sizes of the hidden layers."),
     click.option(
         "--activation", type=click.Choice(list(ACTIVATIONS)), default=_DEFAULT.activation, show_default=True,
@@ -88,11 +114,11 @@ recipe_options = _all(
         help="Divide pixels by 2^N first, as an op of the program.",
     ),
 )  # fmt: skip
-machine_options = _all(
-    click.option("--word", type=_WORD, default=32, show_default=True, help="Register width of every role, in bits."),
-    click.option("--accumulator", type=_WORD, help="Width of accumulators, where it differs."),
+machine_options = all_of(
+    click.option("--word", type=WORD, default=32, show_default=True, help="Register width of every role, in bits."),
+    click.option("--accumulator", type=WORD, help="Width of accumulators, where it differs."),
     click.option(
-        "--overflow", type=click.Choice([o.value for o in Overflow]), default="wrap", show_default=True,
+        "--overflow", type=click.Choice(MODES), default="wrap", show_default=True,
         help="What a register does with a value that does not fit.",
     ),
 )  # fmt: skip

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from pocketnn.activations import ACTIVATIONS
+from pocketnn.audit import Evaluation, Training
 from pocketnn.audit.data import flags_data, witness_data
 from pocketnn.audit.text import compact
 from pocketnn.cli.options import (
@@ -21,6 +22,7 @@ from pocketnn.cli.options import (
     recipe_options,
     widths_of,
 )
+from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import load_dataset
 from pocketnn.machine import Ledger, Machine
 from pocketnn.saved import load_saved
@@ -38,6 +40,7 @@ trap_option = click.option("--trap", is_flag=True, help="Stop at the first overf
 @recipe_options
 @machine_options
 @trap_option
+@trace_options
 @click.option("--save", type=click.Path(path_type=Path), help="Save the weights: FILE.npz, or a folder of CSV files.")
 @json_option
 def train(
@@ -61,7 +64,8 @@ def train(
     recipe = recipe_of(options)
     dataset = load_dataset(data, limit)
     machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
-    run = train_network(machine, dataset, recipe, progress_line())
+    with recording(machine, Training(dataset, recipe).subject, options) as m:
+        run = train_network(m, dataset, recipe, progress_line())
     click.echo(json.dumps(_train_data(run, machine.ledger)) if as_json else _train_text(run, machine.ledger))
     if save:  # after the results: they are not lost if the disk is full
         meta: dict[str, int | str] = {
@@ -134,6 +138,7 @@ def _overflow_text(ledger: Ledger) -> list[str]:
 )
 @machine_options
 @trap_option
+@trace_options
 @json_option
 def evaluate(
     weights: Path,
@@ -145,12 +150,14 @@ def evaluate(
     overflow: str,
     trap: bool,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Count correct predictions of saved WEIGHTS (.npz, or a folder of CSV files) on the test images."""
     dataset = load_dataset(data, limit)
     saved = load_saved(weights, dataset, activation)
     machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
-    correct = saved.evaluate(machine, dataset, progress_line())
+    with recording(machine, Evaluation(str(weights), saved, dataset).subject, options) as m:
+        correct = saved.evaluate(m, dataset, progress_line())
     total = len(dataset.test.labels)
     if as_json:
         overflows = _overflow_data(machine.ledger)

@@ -1,5 +1,6 @@
 """Traces: recorded programs, replayed and verified by anyone."""
 
+from pocketnn.trace.database import is_trace
 from pocketnn.trace.event import Code, Event, Handle, Moment, Sink
 from pocketnn.trace.player import Player
 from pocketnn.trace.reader import Recorded, Step, Trace
@@ -24,6 +25,7 @@ __all__ = [
     "Step",
     "Trace",
     "Verified",
+    "is_trace",
     "record",
     "replay",
     "verify",

@@ -12,7 +12,7 @@ from pocketnn.arith import SEMANTICS, op_table_digest
 from pocketnn.errors import CorruptError, DataError, VersionError
 from pocketnn.trace.schema import APPLICATION_ID, FORMAT, SCHEMA
 
-__all__ = ["corruption", "opened"]
+__all__ = ["corruption", "is_trace", "opened"]
 
 _LONGEST = 1 << 28  # bytes of one text or blob
 _MAGIC = b"SQLite format 3\0"
@@ -30,19 +30,23 @@ def corruption(path: Path) -> Iterator[None]:
         raise CorruptError(f"{path}: damaged: {error}") from error
 
 
+def is_trace(path: Path) -> bool:
+    """Whether the file begins like an SQLite database, as every trace does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_MAGIC)) == _MAGIC
+    except OSError:
+        return False
+
+
 def opened(path: Path) -> sqlite3.Connection:
     """A read-only connection to a trace whose schema, format and semantics are this release's.
 
     Raises DataError if the file is no SQLite database or no trace, VersionError for another format or semantics,
     CorruptError if its schema is not the one that pocketnn writes.
     """
-    try:
-        with path.open("rb") as file:
-            magic = file.read(len(_MAGIC))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
-    if magic != _MAGIC:
-        raise DataError(f"{path}: not a trace (no SQLite file)")
+    if not is_trace(path):
+        raise DataError(f"{path}: " + ("not a trace (no SQLite file)" if path.is_file() else "there is no such file"))
     db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
     try:
         with corruption(path):

@@ -35,7 +35,7 @@ class _Tap(Backend):
 class Player:
     """Executes steps of a trace on a machine, whose ledger fills as in a live run.
 
-    Values are freed once no later step needs them.
+    Values are freed once no later step needs them. scored: right predictions in the last step, and all of them.
     """
 
     def __init__(self, trace: Trace, machine: Machine) -> None:
@@ -43,6 +43,8 @@ class Player:
         self._tap = _Tap(machine.backend)
         self.machine = machine.over(self._tap)
         self.values: dict[int, Values] = {}
+        self.scored = (0, 0)
+        self._predicted: Values | None = None
         self._until = _last_steps(trace)
         self._agreed: set[tuple[int, tuple[tuple[int, ...], ...]]] = set()
         self._live = 0
@@ -75,6 +77,7 @@ class Player:
             saved = trace.checkpoint((step.id - 1) // INTERVAL)
             self.adopt({event: integers for event, integers in saved.items() if event not in self.values})
         self.machine.now(*step.moment)
+        self.scored = (0, 0)
         events: list[Event] = []
         for identity, (number, _) in enumerate(trace.plans.get(step.plan, []), start=step.first_event):
             if identity == until:
@@ -109,9 +112,22 @@ class Player:
                 raise CorruptError(f"{self.trace.path}: event {identity} ({code.site}): {code.shape} is not its shape")
             self._agreed.add((number, shapes))
         if code.to.role is Role.HOST:
-            return self._tap.inner.apply(code.op, args, code.to, code.site)
-        self.machine.apply(code.op, args, code.to.role, code.site)
+            self._score(code, args)
+        else:
+            value = self.machine.apply(code.op, args, code.to.role, code.site)
+            if code.op.name == "argmax":
+                self._predicted = value
         return self._tap.last
+
+    def _score(self, code: Code, args: tuple[Any, ...]) -> None:
+        """Load what is not on the machine; labels are what the latest predictions of the same shape are scored by."""
+        predicted = self._predicted
+        if predicted is None or predicted.shape != code.shape:
+            self._tap.apply(code.op, args, code.to, code.site)
+            return
+        right, every = self.scored
+        self.scored = (right + self.machine.score(predicted, args[0]), every + predicted.size)
+        self._predicted = None
 
     def _keep(self, event: int, value: Values) -> None:
         self.values[event] = value

@@ -79,6 +79,7 @@ class Writer:
                 if self._moment is not None:
                     self._end_step(commit=True)
                 ending = (1, status, self._step, self._first_event - 1, self._chain)
+                self._failed = True
                 self._write({"ending": [ending]})
                 self._db.execute("PRAGMA journal_mode=DELETE")  # one file again
         finally:
@@ -87,8 +88,12 @@ class Writer:
     # ----------------------------------------------------------------------------------------------------
 
     def _end_step(self, commit: bool) -> None:
-        """Put the step and what came with it into rows, extend the chain, commit now and then."""
+        """Put the step and what came with it into rows, extend the chain, commit now and then.
+
+        Interrupted in the middle, the writer has failed: what it holds would not fit together.
+        """
         assert self._moment is not None
+        self._failed = True
         events, extras = self._events, self._extras
         plan = self._plan(events)
         figures = text_of(measure(events))
@@ -114,6 +119,7 @@ class Writer:
         self._events = []
         if commit:
             self._commit()
+        self._failed = False
 
     def _commit(self) -> None:
         self._write(self._pending)
@@ -129,7 +135,6 @@ class Writer:
                 self._db.executemany(_INSERT[name], rows)
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            self._failed = True
             raise RecordingError(
                 f"{self._path}: cannot be written any further ({error}); the steps before stay readable: free some "
                 "space, or record fewer (--trace-steps)"

@@ -1,0 +1,120 @@
+"""`pocketnn replay`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pocketnn.arith import Overflow, Role, Word
+from pocketnn.audit.data import flags_data, witness_data
+from pocketnn.cli.options import MODES, WORD, json_option, progress_line
+from pocketnn.cli.trace import INCOMPLETE
+from pocketnn.machine import Widths
+from pocketnn.trace import BACKENDS, Divergence, Replay, Trace, what_if
+from pocketnn.trace import replay as replay_trace
+
+__all__ = ["replay"]
+
+
+@click.command()
+@click.argument("file", metavar="TRACE", type=click.Path(path_type=Path))
+@click.option(
+    "--backend", type=click.Choice(list(BACKENDS)), default="vector", show_default=True, help="What computes."
+)
+@click.option("--from-step", type=click.IntRange(1), default=1, show_default=True, help="First step to compare.")
+@click.option("--to-step", type=click.IntRange(1), help="Last step to compare.")
+@click.option("--word", type=WORD, help="Register width of every role, instead of the recorded ones.")
+@click.option("--accumulator", type=WORD, help="Width of accumulators, instead of the recorded one.")
+@click.option("--overflow", type=click.Choice(MODES), help="What registers do on overflow, instead of the recorded.")
+@json_option
+def replay(
+    file: Path,
+    backend: str,
+    from_step: int,
+    to_step: int | None,
+    word: int | None,
+    accumulator: int | None,
+    overflow: str | None,
+    as_json: bool,
+) -> None:
+    """Execute every op of TRACE again and compare ranges, flags and digests with what was recorded.
+
+    With --word, --accumulator or --overflow: say what the run would have done on such a machine, and which value is the
+    first to differ.
+
+    Exit codes: 0 identical; 1 diverged; 2 bad usage, or no trace; 3 damaged or changed; 4 identical, but the recording
+    was cut off; 5 a format or an arithmetic that this release does not know.
+    """
+    with Trace(file) as trace:
+        elsewhere = word is not None or accumulator is not None or overflow is not None
+        if elsewhere:
+            widths = _widths(trace.widths, word, accumulator)
+            mode = Overflow(overflow) if overflow else trace.overflow
+            found = what_if(trace, widths, mode, backend, from_step, to_step, progress_line())
+            machine = f"{widths} {mode.value}"
+        else:
+            found = replay_trace(trace, backend, from_step, to_step, progress_line())
+            machine = f"{trace.widths} {trace.overflow.value}"
+    click.echo(json.dumps(_data(found, machine, backend)) if as_json else _text(found, machine, elsewhere))
+    sys.exit(1 if found.first else INCOMPLETE if found.status is None else 0)
+
+
+def _widths(recorded: Widths, word: int | None, accumulator: int | None) -> Widths:
+    widths = recorded if word is None else Widths(Word(word))
+    if accumulator is None:
+        return widths
+    return replace(widths, roles={**widths.roles, Role.ACCUMULATOR: Word(accumulator)})
+
+
+def _text(found: Replay, machine: str, elsewhere: bool) -> str:
+    lines = [
+        f"{found.steps} steps, {found.events} events on {machine}: " + ("DIVERGED" if found.first else "identical")
+    ]
+    if found.first:
+        lines.append(f"first: {found.first}")
+        lines.append(f"{found.later} later events differ too")
+    if elsewhere:
+        flags = found.ledger.flags
+        lines.append(f"{flags.events} overflows in {flags.elements} elements, {flags.corrupted} corrupted")
+        if found.ledger.first:
+            lines.append(f"first overflow: {found.ledger.first}")
+    if found.status is None:
+        lines.append("the recording was cut off here: its run was killed, or goes on still")
+    elif found.status != "complete":
+        lines.append(f"the recorded run ended here: {found.status}")
+    return "\n".join(lines)
+
+
+def _data(found: Replay, machine: str, backend: str) -> dict[str, Any]:
+    return {
+        "schema": "pocketnn-replay/1",
+        "machine": machine,
+        "backend": backend,
+        "steps": found.steps,
+        "events": found.events,
+        "identical": found.first is None,
+        "first": None if found.first is None else _first(found.first),
+        "later": found.later,
+        "status": found.status,
+        "flags": flags_data(found.ledger.flags),
+        "first_overflow": witness_data(found.ledger.first),
+    }
+
+
+def _first(first: Divergence) -> dict[str, Any]:
+    return {
+        "event": first.event,
+        "step": first.step.id,
+        **first.step.moment._asdict(),
+        "site": first.site,
+        "op": first.op,
+        "what": first.what,
+        "element": first.element,
+        "recorded": first.recorded,
+        "replayed": first.replayed,
+    }
