@@ -72,9 +72,8 @@ def _widths(recorded: Widths, word: int | None, accumulator: int | None) -> Widt
 
 
 def _text(found: Replay, machine: str, elsewhere: bool) -> str:
-    lines = [
-        f"{found.steps} steps, {found.events} events on {machine}: " + ("DIVERGED" if found.first else "identical")
-    ]
+    verdict = "DIVERGED" if found.first else "identical"
+    lines = [f"{found.steps} steps, {found.events} events on {machine}: {verdict}"]
     if found.first:
         lines.append(f"first: {found.first}")
         lines.append(f"{found.later} later events differ too")
