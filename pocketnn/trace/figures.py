@@ -37,28 +37,28 @@ def measure(events: Sequence[Event]) -> list[Any]:
     groups: dict[Any, tuple[list[int], list[Array]]] = {}
     found: list[tuple[int, int, int]] = [(0, 0, 0)] * len(events)
     for position, event in enumerate(events):
-        result = event.result
+        result, ranged = event.result, event.span is OWN_RANGE
         dtype, numbers = register_dtype(result.code.to.word), result.value.numbers()
         if result.size > _LARGE:
-            found[position] = _measured(numbers.astype(dtype, order="C").reshape(1, -1))[0]
+            found[position] = _measured(numbers.astype(dtype, order="C").reshape(1, -1), ranged)[0]
             continue
-        key = dtype, result.size
+        key = dtype, result.size, ranged
         group = groups.get(key)
         if group is None:
             group = groups[key] = ([], [])
         group[0].append(position)
         group[1].append(numbers.reshape(-1))
-    for (dtype, size), (positions, arrays) in groups.items():
+    for (dtype, size, ranged), (positions, arrays) in groups.items():
         rows = np.concatenate(arrays).astype(dtype).reshape(len(arrays), size)
-        for position, figures in zip(positions, _measured(rows), strict=True):
+        for position, figures in zip(positions, _measured(rows, ranged), strict=True):
             found[position] = figures
     return [_entry(event, *figures) for event, figures in zip(events, found, strict=True)]
 
 
-def _measured(rows: Array) -> list[tuple[int, int, int]]:
-    """Smallest and greatest element and digest of each row."""
-    if rows.shape[1] == 0:
-        return [(0, 0, 0)] * len(rows)
+def _measured(rows: Array, ranged: bool) -> list[tuple[int, int, int]]:
+    """Smallest and greatest element, if `ranged` asks for them, and digest of each row."""
+    if not ranged or rows.shape[1] == 0:
+        return [(0, 0, digest) for digest in digests(rows)]
     low, high = np.minimum.reduce(rows, axis=1).tolist(), np.maximum.reduce(rows, axis=1).tolist()
     return list(zip(low, high, digests(rows), strict=True))
 
