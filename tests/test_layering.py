@@ -56,6 +56,8 @@ RANKS: dict[str, tuple[int, str]] = {
     "audit.data": (40, "both"),
     "audit.chart": (40, "both"),
     "audit.html": (40, "both"),
+    "audit.live": (40, "both"),
+    "audit.sarif": (40, "both"),
     "audit.sections": (40, "both"),
     "audit.source": (40, "both"),
     "audit.replayed": (40, "both"),

@@ -65,8 +65,9 @@ def as_text(report: Report) -> Iterator[str]:
     if not all(outcome.emulated for outcome in report.outcomes):
         yield _SAME
     yield ""
-    yield from proposal_lines(report)
-    yield ""
+    if report.proposal or report.subject.memory:
+        yield from proposal_lines(report)
+        yield ""
     verdict = "OVERFLOWS" if report.asked.overflowed else "no overflow"
     yield f"{report.asked.name}: {verdict}"
 
