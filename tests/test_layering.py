@@ -58,6 +58,8 @@ RANKS: dict[str, tuple[int, str]] = {
     "audit.html": (40, "both"),
     "audit.live": (40, "both"),
     "audit.sarif": (40, "both"),
+    "audit.advise": (40, "both"),
+    "audit.run": (40, "both"),
     "audit.sections": (40, "both"),
     "audit.source": (40, "both"),
     "audit.replayed": (40, "both"),

@@ -11,13 +11,15 @@ from typing import Any
 from pocketnn.audit.data import SCHEMA, as_data
 from pocketnn.audit.html import as_html
 from pocketnn.audit.live import LiveAudit, assert_no_overflow, live_audit
-from pocketnn.audit.report import Evidence, Outcome, Proposal, Report, Subject, build_report
-from pocketnn.audit.source import Evaluation, Source, Training, audit_source, audit_training
+from pocketnn.audit.report import Advice, Evidence, Outcome, Proposal, Report, Subject, build_report
+from pocketnn.audit.run import audit_source, audit_training
+from pocketnn.audit.source import Evaluation, Source, Training
 from pocketnn.audit.text import as_text
 from pocketnn.audit.verdict import Cell, SiteVerdict, Target, Verdict, certified, judge
 
 __all__ = [
     "SCHEMA",
+    "Advice",
     "Cell",
     "Evaluation",
     "Evidence",

@@ -79,6 +79,7 @@ def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) ->
     show_default=True,
     help="What on the machine asked for makes the exit code 1.",
 )
+@click.option("--advise", is_flag=True, help="Also search for single changes that make the first failing site fit.")
 @click.option("--html", type=click.Path(path_type=Path), help="Also write the report as one HTML page.")
 @click.option(
     "--witness",
@@ -98,6 +99,7 @@ def audit(
     words: tuple[int, ...],
     mcu: str | None,
     fail_on: str,
+    advise: bool,
     html: Path | None,
     witness: Path | None,
     sarif: Path | None,
@@ -123,7 +125,9 @@ def audit(
         def recorder(machine: Machine) -> contextlib.AbstractContextManager[Machine]:
             return recording(machine, source.subject, options)
 
-        report = audit_source(source, asked, words, progress_line(), observe=html is not None, recorder=recorder)
+        report = audit_source(
+            source, asked, words, progress_line(), observe=html is not None, advice=advise, recorder=recorder
+        )
     report = replace(report, mcu=part)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))
     if html:
