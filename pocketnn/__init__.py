@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pocketnn.trace import record
 
-__all__ = ["__version__", "record"]
+__all__ = ["__version__", "audit", "record"]
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """`record` and `audit`, imported only when they are asked for: `python -m pocketnn` sets up NumPy's threads first."""
+    """`record` and `audit`, imported only when asked for: `python -m pocketnn` sets up NumPy's threads first."""
     if name == "record":
         from pocketnn.trace import record
 
