@@ -45,6 +45,11 @@ class Widths:
     word: Word = INT32
     roles: Mapping[Role, Word] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, bits: int, accumulator: int | None = None) -> Widths:
+        """Registers of `bits` bits, accumulators of `accumulator` bits where they differ."""
+        return cls(Word(bits), {} if accumulator in (None, bits) else {Role.ACCUMULATOR: Word(accumulator or bits)})
+
     def __getitem__(self, role: Role) -> Word:
         return Word(MAX_BITS) if role is Role.HOST else self.roles.get(role, self.word)
 

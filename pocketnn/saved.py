@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pocketnn.arith import MAX_BITS
 from pocketnn.data import Dataset
@@ -28,6 +30,14 @@ class Saved:
     architecture: Architecture
     rows: int
     input_shift: int
+
+    def clamped(self, limit: int) -> Saved:
+        """The same network with weights within +-limit."""
+        parameters = {
+            name: np.clip(value, -limit, limit) if name.endswith("_weight") else value
+            for name, value in self.parameters.items()
+        }
+        return replace(self, parameters=parameters)
 
     def evaluate(self, m: Machine, dataset: Dataset, progress: Progress | None = None) -> int:
         """Correct predictions on the test images, computed on `m`."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -118,6 +119,65 @@ def test_audit_exit_codes_follow_the_machine_asked_for():
     assert data["asked"] == "16+accumulator=40 wrap"
 
 
+def test_fail_on():
+    options = ["audit", *SMALL, "--word", 16]
+    run(*options, "--fail-on", "corrupted", code=1)
+    run(*options, "--fail-on", "none")
+    run("audit", *SMALL, "--word", 32, "--fail-on", "corrupted")
+
+
+def test_audit_of_saved_weights(tmp_path):
+    path = tmp_path / "w.npz"
+    run("train", *SMALL, "--save", path)
+    right = run("eval", path, "--limit", 200).stdout.split()[0]
+    text = run("audit", path, "--limit", 200, "--words", "8,20", "--word", 20, "--fail-on", "none").stdout
+    assert text.startswith(f"{path}: 64-8-10 pocket_tanh on 200 test images of digits")
+    assert re.search(rf"exact .*\({right}/200\)", text)
+    assert "update" not in text.split("range:")[0]
+    assert text.splitlines()[-1].startswith("20 wrap: ")
+    assert "3 inputs" in run("audit", _weights(tmp_path, 3), code=2).stderr
+
+
+def _weights(folder, inputs):
+    path = folder / "other.npz"
+    save_weights(path, {"fcLast_weight": np.ones((inputs, 10), int), "fcLast_bias": np.zeros((1, 10), int)}, {})
+    return path
+
+
+def test_audit_writes_what_is_asked_for(tmp_path):
+    page, tests, log = tmp_path / "r.html", tmp_path / "test_w.py", tmp_path / "r.sarif"
+    options = ["--html", page, "--witness", tests, "--sarif", log, "--advise", "--mcu", "rp2040"]
+    text = run("audit", *SMALL, "--word", 16, *options, code=1).stdout
+    assert "RP2040 (2048.0 KiB flash, 264.0 KiB RAM): fits" in text
+    assert "single changes that make" in text
+    assert "What would help" in page.read_text()
+    assert json.loads(log.read_text())["runs"][0]["results"]
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)],
+        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout
+    assert "passed" in result.stdout
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_the_run(tmp_path):
+    for option in ("--html", "--witness", "--sarif"):
+        assert "does not exist" in run("audit", option, tmp_path / "no" / "file", "--epochs", 10**6, code=2).stderr
+        assert "is a folder" in run("audit", option, tmp_path, "--epochs", 10**6, code=2).stderr
+
+
+def test_nothing_to_reproduce_is_said():
+    assert "nothing to reproduce" in run("audit", *SMALL, "--words", "32", "--witness", "x.py", code=2).stderr
+    assert not os.path.exists("x.py")
+
+
+def test_the_table_of_microcontrollers():
+    lines = run("audit", "--mcu", "list").stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert any(line.startswith("ATmega328P ") for line in lines)
+    assert "no microcontroller 'z80'" in run("audit", "--mcu", "z80", code=2).stderr
+
+
 def test_audit_with_no_argument_is_the_main_job():
     lines = run("audit").stdout.splitlines()
     assert lines[0].startswith("digits: 1437 training and 360 test images, 64-100-50-10")
@@ -185,6 +245,8 @@ def test_bench_prints_what_it_measured():
         (["eval", "/no/such/weights.npz"], ["/no/such/weights.npz", "No such file"]),
         (["conform", "/no/such/file.json"], ["/no/such/file.json"]),
         (["audit", "--activation", "gelu"], ["gelu"]),
+        (["audit", "--words", "8,49"], ["49", "2 to 48 bits"]),
+        (["audit", "--words", "8,x"], ["8,x"]),
         (["frobnicate"], ["frobnicate"]),
     ],
 )

@@ -11,8 +11,27 @@ from pocketnn.cli import main
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+
+
+def test_the_audit_example_prints_what_its_comments_say(capsys):
+    (code,) = [code for code in EXAMPLES if "assert_no_overflow" in code]
+    names = {}
+    exec(compile(code, "README.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert "[[  3 -11]]" in printed or "[[ 3 -11]]" in printed
+    assert re.search(r"triple .* 10 +C2 100%", printed)
+    with pytest.raises(AssertionError, match="triple"):
+        names["assert_no_overflow"](names["scale"], word=8)
+
+
+def test_the_proposal_is_what_the_audit_prints():
+    (block,) = re.findall(r"```\n(narrowest .*?)```", README, re.DOTALL)
+    assert block in CliRunner().invoke(main, ["audit"]).stdout
+
+
 def test_the_library_example_prints_what_its_comments_say(capsys):
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    (code,) = [code for code in EXAMPLES if "ledger" in code]
     exec(compile(code, "README.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "[[100]]" in printed

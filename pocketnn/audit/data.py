@@ -29,6 +29,7 @@ def as_data(report: Report) -> dict[str, Any]:
         "overflowed": report.asked.overflowed,
         "runs": [_outcome_data(o) for o in (report.exact, *report.outcomes)],
         "proposal": _proposal_data(report),
+        "advice": [{"site": a.site, "change": a.change, "run": _outcome_data(a.outcome)} for a in report.advice],
         "sites": [_site_data(site, report) for site in report.sites],
     }
 

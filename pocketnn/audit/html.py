@@ -60,6 +60,7 @@ def _context(report: Report, safe: Any) -> dict[str, Any]:
         "quiet": [site for site in sites if not site["loud"]],
         "observed": report.seen is not None,
         "proposal": _proposal(report),
+        "advice": [(advice.change, _outcome(advice.outcome, report)) for advice in report.advice],
     }
 
 

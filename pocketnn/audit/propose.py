@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pocketnn.arith import MAX_BITS, MIN_BITS, Role, Word
 from pocketnn.machine import Ledger, Widths
 
-__all__ = ["narrowest", "proposed"]
+__all__ = ["REGISTERS", "narrowest", "proposed"]
 
-_REGISTERS = (8, 16, 32, MAX_BITS)  # the C types int8_t, int16_t, int32_t; beyond them what is emulated at most
+REGISTERS = (8, 16, 32, MAX_BITS)  # the C types int8_t, int16_t, int32_t; beyond them what is emulated at most
 
 
 def narrowest(exact: Ledger) -> dict[Role, int]:
@@ -26,6 +26,6 @@ def proposed(bits: Mapping[Role, int]) -> Widths | None:
     """Registers of 8, 16, 32 or 48 bits that hold `bits`; None where even 48 are too few."""
     if not bits or max(bits.values()) > MAX_BITS:
         return None
-    words = {role: Word(next(b for b in _REGISTERS if need <= b)) for role, need in bits.items()}
+    words = {role: Word(next(b for b in REGISTERS if need <= b)) for role, need in bits.items()}
     widest = max(words.values(), key=lambda word: word.bits)
     return Widths(widest, {role: word for role, word in words.items() if word != widest})

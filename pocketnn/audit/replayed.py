@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pocketnn.arith import Role
 from pocketnn.audit.memory import Stored
 from pocketnn.audit.report import Subject
+from pocketnn.audit.source import Ladder
 from pocketnn.errors import CorruptError
 from pocketnn.machine import Machine
 from pocketnn.scores import EpochResult, Scores
@@ -66,6 +68,10 @@ class Replayed:
             if progress:
                 progress("replay", step.id, len(self.trace.steps))
         return tally.scores()
+
+    def ladders(self) -> Iterator[Ladder]:
+        """None: the recorded program stays as it is."""
+        return iter(())
 
 
 class _Tally:

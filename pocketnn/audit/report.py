@@ -18,7 +18,7 @@ from pocketnn.audit.verdict import Proved, SiteVerdict, Target, judge, never_pro
 from pocketnn.machine import Clock, Ledger, Widths, Witness
 from pocketnn.scores import Scores
 
-__all__ = ["Evidence", "Outcome", "Proposal", "Report", "Subject", "build_report"]
+__all__ = ["Advice", "Evidence", "Outcome", "Proposal", "Report", "Subject", "build_report", "outcome_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Report:
     """An audit. exact: the run on 48-bit registers, exact unless it overflowed even those. asked: the outcome that
     decides the verdict. outcomes: every target. sites: a verdict per site with a cell per outcome, same order. seen:
     what was observed of the exact run, if it was. proposal: the narrowest registers, unless none would do. mcu: the
-    microcontroller asked for."""
+    microcontroller asked for. advice: changes that make the site fit at which the machine asked for broke first."""
 
     subject: Subject
     exact: Outcome
@@ -77,6 +77,16 @@ class Report:
     seen: Observations | None = None
     proposal: Proposal | None = None
     mcu: Mcu | None = None
+    advice: tuple[Advice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """A single change that makes `site` fit, and what a run with it reached; `outcome` may overflow elsewhere."""
+
+    site: str
+    change: str
+    outcome: Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +116,8 @@ def build_report(
     asked: the target of `runs` that decides the verdict. proved: what certificates say. confirming: a run on the
     registers that `proposed` found.
     """
-    first = _outcome(None, exact, exact)
-    outcomes = tuple(_outcome(target, evidence, exact) for target, evidence in runs)
+    first = outcome_of(None, exact, exact)
+    outcomes = tuple(outcome_of(target, evidence, exact) for target, evidence in runs)
     return Report(
         subject,
         first,
@@ -115,11 +125,12 @@ def build_report(
         outcomes,
         tuple(judge(exact.ledger, [(target, e and e.ledger) for target, e in runs], proved)),
         exact.seen,
-        Proposal(narrowest(exact.ledger), _outcome(*confirming, exact)) if confirming else None,
+        Proposal(narrowest(exact.ledger), outcome_of(*confirming, exact)) if confirming else None,
     )
 
 
-def _outcome(target: Target | None, evidence: Evidence | None, exact: Evidence) -> Outcome:
+def outcome_of(target: Target | None, evidence: Evidence | None, exact: Evidence) -> Outcome:
+    """What a run reached, held against the exact run; no evidence stands for a certified target."""
     scores, ledger, _ = evidence or exact
     return Outcome(
         target,

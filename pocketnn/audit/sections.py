@@ -8,7 +8,7 @@ from pocketnn.audit.mcu import MCUS, Mcu
 from pocketnn.audit.memory import Need, needs
 from pocketnn.audit.report import Outcome, Proposal, Report
 
-__all__ = ["accuracy", "fitting", "kilobytes", "proposal_lines", "wrapped"]
+__all__ = ["accuracy", "advice_lines", "fitting", "kilobytes", "proposal_lines", "wrapped"]
 
 
 def wrapped(text: str, width: int = 98) -> Iterator[str]:
@@ -54,6 +54,19 @@ def proposal_lines(report: Report) -> Iterator[str]:
         yield from wrapped(
             f"{use}: {kilobytes(need.flash)} of flash for data, {kilobytes(need.ram)} of RAM; {_fits(need, report.mcu)}"
         )
+
+
+def advice_lines(report: Report) -> Iterator[str]:
+    """Per kind of change the smallest that makes the site fit that breaks first."""
+    if not report.advice:
+        return
+    yield f"single changes that make {report.advice[0].site} fit {report.asked.name}, each run"
+    yield f"  {'change':<48}{'test accuracy':>20}{'changed':>9}  {'first overflow then':<19}"
+    for advice in report.advice:
+        outcome = advice.outcome
+        changed = "-" if outcome.changed is None else str(outcome.changed)
+        then = outcome.first.site if outcome.first else "none"
+        yield f"  {advice.change:<48}{accuracy(outcome):>20}{changed:>9}  {then}"
 
 
 def _c_type(bits: int) -> int:

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pocketnn.arith import MAX_BITS, Overflow, Vector, Word
+from pocketnn.arith import Overflow, Word
 from pocketnn.audit import memory
-from pocketnn.audit.observe import Observer
-from pocketnn.audit.propose import narrowest, proposed
-from pocketnn.audit.report import Evidence, Report, Subject, build_report
-from pocketnn.audit.verdict import Proved, Target, certified, never_proved, zero_free
+from pocketnn.audit.report import Evidence, Subject
+from pocketnn.audit.verdict import Target
 from pocketnn.data import Dataset
 from pocketnn.machine import Machine, Widths
+from pocketnn.nn import WEIGHT_LIMIT
 from pocketnn.saved import Saved
 from pocketnn.scores import Scores
 from pocketnn.train import Progress, Recipe, train
 
-__all__ = ["Evaluation", "Source", "Training", "audit_source", "audit_training", "run_on", "targets_of"]
+__all__ = ["Evaluation", "Ladder", "Source", "Training", "run_on", "targets_of"]
+
+
+_BYTE = 8  # bits of a pixel
 
 
 class Source(Protocol):
@@ -31,6 +32,13 @@ class Source(Protocol):
 
     def run(self, machine: Machine, progress: Progress | None = None) -> Scores:
         """Run it on `machine`, whose ledger is the result, and say what it reached."""
+
+    def ladders(self) -> Iterator[Ladder]:
+        """Changes of the program that can make its values smaller, for advice: per kind, the smallest step first."""
+
+
+Ladder = Iterator[tuple[str, "Source"]]
+"""Steps of one kind of change, the smallest first: what it is, in words, and the changed program."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,13 @@ class Training:
         run = train(machine, self.dataset, self.recipe, progress)
         return Scores(**{name: getattr(run, name) for name in Scores.__dataclass_fields__})  # without the network
 
+    def ladders(self) -> Iterator[Ladder]:
+        """Smaller batches, inputs divided."""
+        batches = (self.recipe.batch >> n for n in range(1, self.recipe.batch.bit_length()))
+        yield ((f"batches of {n}", replace(self, recipe=replace(self.recipe, batch=n))) for n in batches)
+        shifts = range(self.recipe.input_shift + 1, _BYTE)
+        yield ((f"inputs / 2^{n}", replace(self, recipe=replace(self.recipe, input_shift=n))) for n in shifts)
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
@@ -88,47 +103,18 @@ class Evaluation:
         """Evaluate on `machine`."""
         return Scores((), 0, 0, self.saved.evaluate(machine, self.dataset, progress), len(self.dataset.test.labels))
 
+    def ladders(self) -> Iterator[Ladder]:
+        """Inputs divided, weights clamped."""
+        shifts = range(self.saved.input_shift + 1, _BYTE)
+        yield ((f"inputs / 2^{n}", replace(self, saved=replace(self.saved, input_shift=n))) for n in shifts)
+        limits = ((WEIGHT_LIMIT + 1 >> n) - 1 for n in range(16))
+        yield ((f"weights clamped to +-{limit}", replace(self, saved=self.saved.clamped(limit))) for limit in limits)
+
 
 def _fact(value: object) -> int | str:
     if isinstance(value, (int, str)):
         return value
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-
-
-def audit_source(
-    source: Source,
-    asked: Target,
-    words: Sequence[int] = (8, 16, 32),
-    progress: Progress | None = None,
-    proved: Proved = never_proved,
-    observe: bool = False,
-    recorder: Callable[[Machine], AbstractContextManager[Machine]] = nullcontext,
-) -> Report:
-    """Run a source exactly, then on uniform machines of `words` bits and on `asked`, wrapping and saturating.
-
-    A target on which the exact run shows that nothing can overflow is not run again: it computes the same values. The
-    narrowest registers that the exact run needs are run all the same, to confirm them. observe: also keep a histogram
-    and the course of every site's results. recorder: what the exact run's machine goes through, such as a recording.
-    """
-    machine = Machine(Vector(measure=True), Widths(Word(MAX_BITS)))
-    observer = Observer(machine.backend, machine.clock) if observe else None
-    with recorder(machine.over(observer) if observer else machine) as m:
-        exact = run_on(source, m, "exact", progress)
-    exact = exact._replace(seen=observer.seen if observer else None)
-    runs: list[tuple[Target, Evidence | None]] = []
-    for target in targets_of(words, asked):
-        safe = certified(exact.ledger, target.widths)
-        runs.append((target, None if safe else _emulate(source, target, progress)))
-    confirming = None
-    widths = proposed(narrowest(exact.ledger)) if zero_free(exact.ledger) else None
-    if widths:
-        target = Target(widths, asked.overflow)
-        confirming = (target, _emulate(source, target, progress))
-    return build_report(source.subject, exact, runs, asked, proved, confirming)
-
-
-def _emulate(source: Source, target: Target, progress: Progress | None) -> Evidence:
-    return run_on(source, Machine(Vector(), target.widths, target.overflow), str(target), progress)
 
 
 def targets_of(words: Sequence[int], asked: Target) -> list[Target]:
@@ -148,14 +134,3 @@ def run_on(source: Source, machine: Machine, name: str, progress: Progress | Non
             progress(f"{name}: {what}", done, total)
 
     return Evidence(source.run(machine, telling), machine.ledger)
-
-
-def audit_training(
-    dataset: Dataset,
-    recipe: Recipe,
-    asked: Target,
-    words: Sequence[int] = (8, 16, 32),
-    progress: Progress | None = None,
-) -> Report:
-    """`audit_source` of a training."""
-    return audit_source(Training(dataset, recipe), asked, words, progress)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from pocketnn.arith import Overflow
 from pocketnn.audit.report import Outcome, Report
-from pocketnn.audit.sections import accuracy, proposal_lines, wrapped
+from pocketnn.audit.sections import accuracy, advice_lines, proposal_lines, wrapped
 from pocketnn.audit.verdict import Cell, SiteVerdict, Verdict
 
 __all__ = ["as_text", "cell_text", "compact", "share", "when"]
@@ -65,8 +65,12 @@ def as_text(report: Report) -> Iterator[str]:
     if not all(outcome.emulated for outcome in report.outcomes):
         yield _SAME
     yield ""
-    yield from proposal_lines(report)
-    yield ""
+    if report.proposal or report.subject.memory:
+        yield from proposal_lines(report)
+        yield ""
+    if report.advice:
+        yield from advice_lines(report)
+        yield ""
     verdict = "OVERFLOWS" if report.asked.overflowed else "no overflow"
     yield f"{report.asked.name}: {verdict}"
 

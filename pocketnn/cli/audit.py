@@ -17,6 +17,7 @@ from pocketnn.audit.html import as_html
 from pocketnn.audit.mcu import MCUS, find_mcu
 from pocketnn.audit.replayed import Replayed
 from pocketnn.audit.reproduce import as_tests
+from pocketnn.audit.sarif import as_sarif
 from pocketnn.cli.options import (
     Sizes,
     data_options,
@@ -78,12 +79,14 @@ def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) ->
     show_default=True,
     help="What on the machine asked for makes the exit code 1.",
 )
+@click.option("--advise", is_flag=True, help="Also search for single changes that make the first failing site fit.")
 @click.option("--html", type=click.Path(path_type=Path), help="Also write the report as one HTML page.")
 @click.option(
     "--witness",
     type=click.Path(path_type=Path),
     help="Also write the smallest operands that still overflow, as a pytest module.",
 )
+@click.option("--sarif", type=click.Path(path_type=Path), help="Also write what fails as SARIF, for code scanning.")
 @trace_options
 @json_option
 def audit(
@@ -96,8 +99,10 @@ def audit(
     words: tuple[int, ...],
     mcu: str | None,
     fail_on: str,
+    advise: bool,
     html: Path | None,
     witness: Path | None,
+    sarif: Path | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -111,7 +116,7 @@ def audit(
     """
     part = find_mcu(mcu) if mcu else None
     asked = Target(widths_of(word, accumulator), overflow_of(overflow))
-    for path in (html, witness):
+    for path in (html, witness, sarif):
         if path:
             check_writable(path)
     with contextlib.ExitStack() as stack:
@@ -120,11 +125,15 @@ def audit(
         def recorder(machine: Machine) -> contextlib.AbstractContextManager[Machine]:
             return recording(machine, source.subject, options)
 
-        report = audit_source(source, asked, words, progress_line(), observe=html is not None, recorder=recorder)
+        report = audit_source(
+            source, asked, words, progress_line(), observe=html is not None, advice=advise, recorder=recorder
+        )
     report = replace(report, mcu=part)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))
     if html:
         write_text(html, as_html(report))
+    if sarif:
+        write_text(sarif, json.dumps(as_sarif(report), indent=1))
     if witness:
         write_text(witness, as_tests(report))
     sys.exit(1 if _fails(report, fail_on) else 0)

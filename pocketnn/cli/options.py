@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from pocketnn.activations import ACTIVATIONS
-from pocketnn.arith import MAX_BITS, MIN_BITS, Overflow, Role, Word
+from pocketnn.arith import MAX_BITS, MIN_BITS, Overflow
 from pocketnn.dfa import ALGORITHMS
 from pocketnn.machine import Widths
 from pocketnn.train import Progress, Recipe
@@ -132,7 +132,7 @@ def recipe_of(options: Mapping[str, Any]) -> Recipe:
 
 def widths_of(word: int, accumulator: int | None) -> Widths:
     """The word-length assignment that `machine_options` describe."""
-    return Widths(Word(word), {} if accumulator in (None, word) else {Role.ACCUMULATOR: Word(accumulator or word)})
+    return Widths.of(word, accumulator)
 
 
 def overflow_of(name: str) -> Overflow:
