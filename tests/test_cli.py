@@ -7,14 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 from pocketnn.cli import main
+from pocketnn.vectors import VECTOR_BACKENDS
 from pocketnn.weights import load_weights, save_weights
 
+BACKENDS = list(VECTOR_BACKENDS)
 SMALL = ["--limit", "200", "--hidden", "8", "--epochs", "1"]
 
 
@@ -196,6 +199,47 @@ def test_conform(golden, tmp_path):
     assert "values[3]: the file says 1714636916, computed is 1714636915" in text
     data = json.loads(run("conform", doctored, "--json", code=1).stdout)
     assert data["equal"] is False
+
+
+VECTORS = Path(__file__).parents[1] / "traces" / "vectors"
+
+
+def test_conform_runs_test_vectors(golden):
+    count = (VECTORS / "mac.vec").read_text().count(" mac ")
+    lines = run("conform", VECTORS / "mac.vec").stdout.splitlines()
+    assert [line.split()[1:] for line in lines[:3]] == [[name, str(count), "cases", "equal"] for name in BACKENDS]
+    assert lines[3:] == [f"{count} cases: all equal on reference, vector and vector-measured"]
+    everything = run("conform", golden / "reference-vectors.json", VECTORS).stdout.splitlines()
+    count = 31 + sum(int(line.split()[2]) for line in everything if " vector-measured " in line)
+    assert len(everything) == 31 * 2 - 3 + 16 * 3 + 1  # the three cases of random numbers run on the reference alone
+    assert everything[-1] == f"{count} cases: all equal on reference, vector and vector-measured"
+    assert count > 2000
+
+
+def test_conform_names_the_first_vector_that_differs(tmp_path):
+    path = tmp_path / "add.vec"
+    text = (VECTORS / "add.vec").read_text()
+    path.write_text(text.replace("127 1 -> -128", "127 1 -> -127").replace("126 1 -> 127", "126 1 -> 126"))
+    number, name = next((i, line.split()[0]) for i, line in enumerate(text.splitlines(), 1) if "127 1 -> -128" in line)
+    lines = run("conform", path, code=1).stdout.splitlines()
+    words = f"DIFFERS line {number}, {name}: element []: the file says -127, computed is -128 (the first of 3 cases)"
+    assert [line.split(maxsplit=2)[1:] for line in lines[:3]] == [[backend, words] for backend in BACKENDS]
+    assert lines[3].endswith("9 results differ")
+    data = json.loads(run("conform", path, VECTORS / "neg.vec", "--json", code=1).stdout)
+    assert (data["schema"], data["equal"], data["cases"]) == ("pocketnn-conform/1", False, [])
+    assert [v["differing"] for v in data["vectors"]] == [3, 3, 3, 0, 0, 0]
+    assert data["vectors"][0]["difference"] == words.removeprefix("DIFFERS ").partition(" (the")[0]
+    assert {v["file"] for v in data["vectors"]} == {str(path), str(VECTORS / "neg.vec")}
+
+
+def test_conform_prints_nothing_of_a_run_with_a_bad_file(tmp_path):
+    path = tmp_path / "bad.vec"
+    path.write_text((VECTORS / "add.vec").read_text() + "nonsense\n")
+    for bad, words in ((path, "bad.vec:"), (tmp_path / "none.vec", "No such file"), (VECTORS / "designed", "no .vec")):
+        result = run("conform", VECTORS / "neg.vec", bad, code=2)
+        assert result.stdout == ""
+        assert words in result.stderr
+        assert len(result.stderr.splitlines()) == 1
 
 
 def test_data_list(monkeypatch, tmp_path):

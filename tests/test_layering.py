@@ -35,6 +35,8 @@ RANKS: dict[str, tuple[int, str]] = {
     "ledger": (20, "machine"),
     "machine": (20, "machine"),
     "scores": (19, "scores"),
+    "vectors": (20, "vectors"),
+    "vectors.*": (20, "vectors"),
     "init": (30, "network"),
     "activations": (30, "network"),
     "loss": (30, "network"),
