@@ -34,9 +34,9 @@ def process(*args, **options):
 
 def test_help_names_every_command_and_the_exit_codes():
     text = run("--help").stdout
-    for word in ("train", "eval", "audit", "conform", "data", "bench", "Exit codes"):
+    for word in ("train", "eval", "audit", "sweep", "conform", "data", "bench", "Exit codes"):
         assert word in text
-    for command in ("train", "eval", "audit", "conform", "data", "bench"):
+    for command in ("train", "eval", "audit", "sweep", "conform", "data", "bench"):
         assert run(command, "--help").stdout.startswith("Usage")
 
 
@@ -289,7 +289,7 @@ def test_bench_prints_what_it_measured():
         (["eval", "/no/such/weights.npz"], ["/no/such/weights.npz", "No such file"]),
         (["conform", "/no/such/file.json"], ["/no/such/file.json"]),
         (["audit", "--activation", "gelu"], ["gelu"]),
-        (["audit", "--words", "8,49"], ["49", "2 to 48 bits"]),
+        (["audit", "--words", "8,49"], ["49", "2 to 48"]),
         (["audit", "--words", "8,x"], ["8,x"]),
         (["frobnicate"], ["frobnicate"]),
     ],

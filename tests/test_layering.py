@@ -69,6 +69,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "audit": (40, "both"),
     "train": (40, "both"),
     "saved": (40, "both"),
+    "sweep": (40, "both"),
     "yardstick": (40, "both"),
     "bench": (40, "both"),
     "conform": (40, "both"),

@@ -47,7 +47,7 @@ def test_the_audit_excerpt_is_what_the_audit_prints():
         assert line == "..." or line in printed, line
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "audit", "conform", "data", "bench"])
+@pytest.mark.parametrize("command", ["train", "eval", "audit", "sweep", "conform", "data", "bench"])
 def test_every_command_is_there(command):
     assert f"`pocketnn {command}" in README
     assert command in main.commands

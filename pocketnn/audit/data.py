@@ -11,7 +11,7 @@ from pocketnn.audit.sections import fitting
 from pocketnn.audit.verdict import SiteVerdict
 from pocketnn.machine import Clock, Witness
 
-__all__ = ["SCHEMA", "as_data", "flags_data", "witness_data"]
+__all__ = ["SCHEMA", "as_data", "flags_data", "left_data", "witness_data"]
 
 SCHEMA = "pocketnn-audit/2"
 
@@ -83,11 +83,12 @@ def _outcome_data(outcome: Outcome) -> dict[str, Any]:
         "changed_predictions": outcome.changed,
         "flags": flags_data(outcome.flags),
         "first_overflow": witness_data(outcome.first),
-        "left_exact": _left_data(outcome.left),
+        "left_exact": left_data(outcome.left),
     }
 
 
-def _left_data(left: tuple[str, Clock] | None) -> dict[str, Any] | None:
+def left_data(left: tuple[str, Clock] | None) -> dict[str, Any] | None:
+    """Where a run left the exact one, as plain data; None stays None."""
     if left is None:
         return None
     site, clock = left

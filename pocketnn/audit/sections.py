@@ -8,7 +8,7 @@ from pocketnn.audit.mcu import MCUS, Mcu
 from pocketnn.audit.memory import Need, needs
 from pocketnn.audit.report import Outcome, Proposal, Report
 
-__all__ = ["accuracy", "advice_lines", "fitting", "kilobytes", "proposal_lines", "wrapped"]
+__all__ = ["accuracy", "advice_lines", "fitting", "kilobytes", "proposal_lines", "share_right", "wrapped"]
 
 
 def wrapped(text: str, width: int = 98) -> Iterator[str]:
@@ -26,7 +26,12 @@ def accuracy(outcome: Outcome) -> str:
     scores = outcome.scores
     if scores is None or not scores.test_total:
         return "-"
-    return f"{100 * scores.test_correct / scores.test_total:.2f} % ({scores.test_correct}/{scores.test_total})"
+    return share_right(scores.test_correct, scores.test_total)
+
+
+def share_right(correct: int, total: int) -> str:
+    """Correct predictions as a share and as a count."""
+    return f"{100 * correct / total:.2f} % ({correct}/{total})"
 
 
 def kilobytes(count: int) -> str:

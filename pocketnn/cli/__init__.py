@@ -14,6 +14,7 @@ from pocketnn.cli.bench import bench
 from pocketnn.cli.conform import conform
 from pocketnn.cli.data import data
 from pocketnn.cli.replay import replay
+from pocketnn.cli.sweep import sweep
 from pocketnn.cli.trace import trace
 from pocketnn.cli.training import evaluate, train
 from pocketnn.errors import OverflowTrap, PocketNNError
@@ -65,5 +66,5 @@ def main() -> None:
     """
 
 
-for command in (train, evaluate, audit, replay, trace, conform, data, bench):
+for command in (train, evaluate, audit, sweep, replay, trace, conform, data, bench):
     main.add_command(command)

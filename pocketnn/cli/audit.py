@@ -11,15 +11,14 @@ from typing import Any
 
 import click
 
-from pocketnn.arith import MAX_BITS, MIN_BITS
 from pocketnn.audit import Evaluation, Report, Source, Target, Training, as_data, as_text, audit_source
 from pocketnn.audit.html import as_html
 from pocketnn.audit.mcu import MCUS, find_mcu
 from pocketnn.audit.replayed import Replayed
 from pocketnn.audit.reproduce import as_tests
 from pocketnn.audit.sarif import as_sarif
+from pocketnn.cli.lists import WORDS
 from pocketnn.cli.options import (
-    Sizes,
     data_options,
     json_option,
     machine_options,
@@ -37,17 +36,6 @@ from pocketnn.saved import load_saved
 from pocketnn.trace import Trace, is_trace
 
 __all__ = ["audit"]
-
-
-class Words(Sizes):
-    """Register widths: whole numbers from 2 to 48 with commas between."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, ...]:
-        words = super().convert(value, param, ctx)
-        for bits in words:
-            if not MIN_BITS <= bits <= MAX_BITS:
-                self.fail(f"{bits}: words have {MIN_BITS} to {MAX_BITS} bits", param, ctx)
-        return tuple(dict.fromkeys(words))
 
 
 def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -69,7 +57,7 @@ def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) ->
 @recipe_options
 @machine_options
 @click.option(
-    "--words", type=Words(), default="8,16,32", show_default=True, help="Widths of the machines to emulate, in bits."
+    "--words", type=WORDS, default="8,16,32", show_default=True, help="Widths of the machines to emulate, in bits."
 )
 @click.option("--mcu", callback=_list_mcus, help="Say whether it fits this microcontroller; 'list' shows the table.")
 @click.option(
