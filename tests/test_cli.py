@@ -161,6 +161,7 @@ def test_audit_writes_what_is_asked_for(tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stdout
     assert "passed" in result.stdout
+    assert "all equal" in run("conform", tests.with_suffix(".vec")).stdout
 
 
 def test_a_report_that_cannot_be_written_is_refused_before_the_run(tmp_path):

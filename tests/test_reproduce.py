@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from tiny import blobs
 
 from pocketnn.arith import OPS, Overflow, Reference, Role, Word
-from pocketnn.audit.reproduce import as_test, shrink
+from pocketnn.audit.reproduce import as_test, as_vectors, shrink
 from pocketnn.machine import Machine, Widths
 from pocketnn.train import Recipe, train
+from pocketnn.vectors import check_file, run
 
 WORD = Word(8)
 
@@ -34,8 +35,7 @@ def test_of_a_mac_no_term_can_be_left_out(pairs, overflow):
     if found is None:
         return
     small = shrink(found)
-    _, flags = small.run()
-    assert flags.events > 0
+    assert run(small, Reference()).flags.events > 0
     count = small.operands[0].shape[1]
     # no smaller choice among the terms up to the overflow leaves the word on its side: not even the largest ones
     sign = 1 if found.narrowing.exact > 0 else -1
@@ -68,11 +68,17 @@ PROGRAMS = {
 def test_every_op_can_be_reproduced(name, overflow, tmp_path):
     found = witness(PROGRAMS[name], overflow)
     assert found.op == name
-    text = as_test([shrink(found)], "a test")
+    case = shrink(found)
+    text = as_test([case], 'a "test"\\ of\nlines \u2028')
     namespace = {}
     exec(compile(text, "witness", "exec"), namespace)
     (test,) = [value for key, value in namespace.items() if key.startswith("test_")]
     test()
+    path = tmp_path / "w.vec"
+    path.write_text(as_vectors([case], "a test of\nlines"))
+    (result,) = {(r.cases, r.differing) for r in check_file(path)}
+    assert result == (1, 0)
+    assert " overflow" in path.read_text().splitlines()[-1]
 
 
 def test_the_ops_are_all_there():
@@ -88,5 +94,5 @@ def test_a_training_on_every_machine(tmp_path):
             for site in machine.ledger:
                 if site.witness:
                     small.append(shrink(site.witness))
-                    assert small[-1].run()[1].events > 0
+                    assert run(small[-1], Reference()).flags.events > 0
     assert max(np.prod(r.operands[0].shape) for r in small if r.op.name == "mac") < 10

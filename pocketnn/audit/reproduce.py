@@ -1,70 +1,69 @@
-"""Shrunk reproducers: the smallest operands with which an overflow that was seen still happens, as a pytest test."""
+"""Shrunk reproducers: the smallest operands with which a seen overflow still happens, as tests and vectors."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from pocketnn.arith import OPS, Flags, Op, Reference, Register, Tensor
-from pocketnn.arith.reference import Plain
+from pocketnn.arith import OPS, Op, Reference, Tensor, Word
 from pocketnn.audit.report import Report
 from pocketnn.errors import UsageError
-from pocketnn.machine import Witness
+from pocketnn.ledger import Witness
+from pocketnn.vectors import Case, document, run
 
-__all__ = ["Reproducer", "as_test", "as_tests", "shrink"]
+__all__ = ["as_test", "as_vectors", "reproducers", "shrink"]
 
 _MOVES = ("gather", "transpose", "reshape")  # one value goes from one register into a narrower one
+_WORDS = (8, 16, 32, 48)
 
 
-@dataclass(frozen=True, slots=True)
-class Reproducer:
-    """One op on its smallest operands. name: of the place it comes from. params: its static parameters."""
-
-    name: str
-    op: Op
-    operands: tuple[Tensor, ...]
-    params: tuple[Any, ...]
-    to: Register
-
-    def run(self) -> tuple[tuple[int, ...], Flags]:
-        """The stored result and its flags, on plain integers."""
-        operands: tuple[Any, ...] = tuple(Plain(x.shape, x.items) for x in self.operands)
-        if self.op.name == "load":
-            operands = (nested(self.operands[0]),)
-        value, flags, _ = Reference().apply(self.op, (*operands, *self.params), self.to, self.name)
-        return value.items, flags
+def reproducers(report: Report) -> list[Case]:
+    """The shrunk first overflow of every failing machine. Raises UsageError if there is none."""
+    found = {case.name: case for case in (shrink(o.first) for o in report.outcomes if o.first)}
+    if not found:
+        raise UsageError("no machine overflowed, so there is nothing to reproduce; audit narrower --words")
+    return list(found.values())
 
 
-def shrink(witness: Witness) -> Reproducer:
+def shrink(witness: Witness) -> Case:
     """The smallest operands with which the op of a witness still overflows.
 
     One result element is left, and of a fold (`mac`, `sum`) the fewest terms: those with the sign of the overflow,
     largest first, until they leave the word by themselves. They stay in the order in which they were added.
     """
-    op, register = OPS[witness.op], witness.register
-    name = re.sub(r"\W+", "_", witness.site).strip("_").lower()
-    if op.depth is not None:
-        terms = _fewest(op, witness)
-        if op.name == "mac":
-            operands = (
-                Tensor((1, len(terms)), tuple(a for a, _ in terms)),
-                Tensor((len(terms), 1), tuple(b for _, b in terms)),
-            )
-            return Reproducer(name, op, operands, (), register)
-        return Reproducer(name, op, (Tensor((len(terms),), tuple(x for (x,) in terms)),), (0,), register)
-    (term,) = witness.terms
-    if op.name in _MOVES:
-        return Reproducer(name, OPS["reshape"], (Tensor((), term),), ((),), register)
-    if op.name == "argmax":
-        return Reproducer(name, op, (Tensor((len(term),), term),), (), register)
-    if op.name == "select":
+    op, to = OPS[witness.op], witness.register
+    operands: tuple[Tensor, ...]
+    params: tuple[Any, ...] = ()
+    term = witness.terms[0]
+    if op.name == "mac":
+        a, b = zip(*_fewest(op, witness), strict=True)
+        operands = (Tensor((1, len(a)), a), Tensor((len(b), 1), b))
+    elif op.name == "sum":
+        (x,) = zip(*_fewest(op, witness), strict=True)
+        operands, params = (Tensor((len(x),), x),), (0,)
+    elif op.name in _MOVES:
+        op, operands, params = OPS["reshape"], (Tensor((), term),), ((),)
+    elif op.name == "argmax":
+        operands = (Tensor((len(term),), term),)
+    elif op.name == "select":
         count = (len(term) - 2) // 2
-        below, choices = term[1 : 1 + count], term[1 + count :]
-        operands_of = (Tensor((), term[:1]), Tensor((count,), below), Tensor((count + 1,), choices))
-        return Reproducer(name, op, operands_of, (), register)
-    return Reproducer(name, op, tuple(Tensor((), (x,)) for x in term), (), register)
+        operands = (
+            Tensor((), term[:1]),
+            Tensor((count,), term[1 : 1 + count]),
+            Tensor((count + 1,), term[1 + count :]),
+        )
+    else:
+        operands = tuple(Tensor((), (x,)) for x in term)
+    words = () if op.name == "load" else tuple(map(_word, operands))
+    site = re.sub(r"[^a-z0-9.]+", "-", witness.site.lower()).strip("-.")[:36] or "site"
+    return Case(f"{site}-{to.role.value}-i{to.word.bits}-{to.overflow.value}", op, operands, words, to, params)
+
+
+def _word(operand: Tensor) -> Word:
+    """The C type that holds an operand."""
+    need = Word.holding(min(operand.items), max(operand.items))
+    return Word(next(bits for bits in _WORDS if need <= bits))
 
 
 def _fewest(op: Op, witness: Witness) -> list[tuple[int, ...]]:
@@ -82,49 +81,53 @@ def _fewest(op: Op, witness: Witness) -> list[tuple[int, ...]]:
     return [term for _, term in sorted(kept)]
 
 
-def nested(tensor: Tensor) -> Any:
-    """A tensor as nested lists; a single value as an int."""
-    if not tensor.shape:
-        return tensor.items[0]
-    length, rest = tensor.shape[0], tensor.shape[1:]
-    size = len(tensor.items) // max(length, 1)
-    return [nested(Tensor(rest, tensor.items[i * size : (i + 1) * size])) for i in range(length)]
+def as_vectors(cases: Sequence[Case], about: str) -> str:
+    """The cases as a file of text vectors, which any implementation can be held against."""
+    title = f"The smallest operands that still overflow; found by an audit of {_line(about)}."
+    return document([(title, [(case, run(case, Reference())) for case in cases])])
 
 
-def as_test(reproducers: Sequence[Reproducer], about: str) -> str:
-    """A module of pytest tests, one a reproducer; each passes as long as the overflow is there."""
-    used = sorted({reproducer.to.role.name for reproducer in reproducers} | {"HOST"})
-    roles = ", ".join(f"{role} = Role.{role}" for role in used)
+def as_test(cases: Sequence[Case], about: str) -> str:
+    """A module of pytest tests, one a case; each passes as long as the overflow is there."""
+    roles = sorted({case.to.role.name for case in cases} | {"HOST"})
+    about = _line(about).replace("\\", "\\\\").replace('"', "'")
     head = (
-        f'"""The smallest operands that still overflow; found by an audit of {about}.\n\n'
+        f'"""The smallest operands that still overflow; found by an audit of\n{about}.\n\n'
         "Operands are loaded on the host, which has room for them.\n"
         '"""\n\n'
         "from pocketnn.arith import Overflow, Role, Word\n"
         "from pocketnn.machine import Machine, Widths\n\n"
-    ) + roles.replace(", ", "\n")
-    return "\n\n\n".join([head, *(_test(reproducer) for reproducer in reproducers)]) + "\n"
+    ) + "\n".join(f"{role} = Role.{role}" for role in roles)
+    return "\n\n\n".join([head, *map(_test, cases)]) + "\n"
 
 
-def as_tests(report: Report) -> str:
-    """`as_test` of the first overflow of every failing machine. Raises UsageError if there is none."""
-    found = [shrink(outcome.first) for outcome in report.outcomes if outcome.first]
-    if not found:
-        raise UsageError("no machine overflowed, so there is nothing to reproduce; audit narrower --words")
-    return as_test(found, f"{report.subject.name} ({report.subject.description})")
-
-
-def _test(r: Reproducer) -> str:
-    stored, flags = r.run()
-    word, mode, role = r.to.word.bits, r.to.overflow, r.to.role.name
-    if r.op.name == "load":
-        call = f"m.load({nested(r.operands[0])}, {role})"
+def _test(case: Case) -> str:
+    answer = run(case, Reference())
+    word, mode, role = case.to.word.bits, case.to.overflow, case.to.role.name
+    if case.op.name == "load":
+        call = f"m.load({_nested(case.operands[0])}, {role})"
     else:
-        loads = [f"m.load({nested(x)}, HOST)" for x in r.operands]
-        call = f"m.{r.op.name}({', '.join([*loads, *map(repr, r.params)])}, to={role})"
+        loads = [f"m.load({_nested(x)}, HOST)" for x in case.operands]
+        call = f"m.{case.op.name}({', '.join([*loads, *map(repr, case.params)])}, to={role})"
     return (
-        f"def test_{r.name}_{word}_{mode.value}():\n"
+        f"def test_{re.sub('[-.]', '_', case.name)}():\n"
         f"    m = Machine(widths=Widths(Word({word})), overflow=Overflow.{mode.name})\n"
         f"    y = {call}\n"
-        f"    assert y.ints().reshape(-1).tolist() == {list(stored)}\n"
-        f"    assert m.ledger.flags.events == {flags.events}"
+        f"    assert y.ints().reshape(-1).tolist() == {list(answer.result.items)}\n"
+        f"    assert m.ledger.flags.events == {answer.flags.events}"
     )
+
+
+def _nested(tensor: Tensor) -> Any:
+    """A tensor of at most two axes as nested lists; a single value as an int."""
+    if not tensor.shape:
+        return tensor.items[0]
+    if len(tensor.shape) == 1:
+        return list(tensor.items)
+    columns = tensor.shape[1]
+    return [list(tensor.items[start : start + columns]) for start in range(0, len(tensor.items), columns)]
+
+
+def _line(text: str) -> str:
+    """Text from outside as one line of printable ASCII."""
+    return "".join(c if " " <= c <= "~" else "?" for c in " ".join(text.split()))

@@ -15,7 +15,7 @@ from pocketnn.audit import Evaluation, Report, Source, Target, Training, as_data
 from pocketnn.audit.html import as_html
 from pocketnn.audit.mcu import MCUS, find_mcu
 from pocketnn.audit.replayed import Replayed
-from pocketnn.audit.reproduce import as_tests
+from pocketnn.audit.reproduce import as_test, as_vectors, reproducers
 from pocketnn.audit.sarif import as_sarif
 from pocketnn.cli.lists import WORDS
 from pocketnn.cli.options import (
@@ -30,6 +30,7 @@ from pocketnn.cli.options import (
 )
 from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import load_dataset
+from pocketnn.errors import UsageError
 from pocketnn.files import check_writable, write_text
 from pocketnn.machine import Machine
 from pocketnn.saved import load_saved
@@ -72,7 +73,7 @@ def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) ->
 @click.option(
     "--witness",
     type=click.Path(path_type=Path),
-    help="Also write the smallest operands that still overflow, as a pytest module.",
+    help="Also write the smallest operands that still overflow: a pytest module, and beside it FILE.vec, test vectors.",
 )
 @click.option("--sarif", type=click.Path(path_type=Path), help="Also write what fails as SARIF, for code scanning.")
 @trace_options
@@ -104,6 +105,8 @@ def audit(
     """
     part = find_mcu(mcu) if mcu else None
     asked = Target(widths_of(word, accumulator), overflow_of(overflow))
+    if witness and witness.suffix == ".vec":
+        raise UsageError(f"--witness {witness}: name the pytest module; the vectors go beside it, into a .vec file")
     for path in (html, witness, sarif):
         if path:
             check_writable(path)
@@ -123,7 +126,9 @@ def audit(
     if sarif:
         write_text(sarif, json.dumps(as_sarif(report), indent=1))
     if witness:
-        write_text(witness, as_tests(report))
+        cases, about = reproducers(report), f"{report.subject.name} ({report.subject.description})"
+        write_text(witness, as_test(cases, about))
+        write_text(witness.with_suffix(".vec"), as_vectors(cases, about))
     sys.exit(1 if _fails(report, fail_on) else 0)
 
 
