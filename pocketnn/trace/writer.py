@@ -20,6 +20,7 @@ from pocketnn.trace.schema import APPLICATION_ID, COLUMNS, FORMAT, INTERVAL, SCH
 
 __all__ = ["Writer"]
 
+_PAGE = 1 << 15  # bytes; a step's row takes over half of SQLite's usual 4096, so a quarter of the file would be empty
 _STEPS, _SECONDS = 64, 1.0  # a commit at least this often, whichever comes first
 _INSERT = {
     name: f"INSERT INTO {name} VALUES ({','.join('?' * (columns.count(', ') + 1))})"
@@ -199,6 +200,7 @@ def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise RecordingError(f"{path}: cannot be written ({error}); name a file in a folder that can") from error
     try:
+        db.execute(f"PRAGMA page_size={_PAGE}")
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
         db.execute(f"PRAGMA application_id={APPLICATION_ID}")
