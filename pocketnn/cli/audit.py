@@ -117,7 +117,7 @@ def audit(
             return recording(machine, source.subject, options)
 
         report = audit_source(
-            source, asked, words, progress_line(), observe=html is not None, advice=advise, recorder=recorder
+            source, asked, words, progress_line(), observe=as_json or html is not None, advice=advise, recorder=recorder
         )
     report = replace(report, mcu=part)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))
