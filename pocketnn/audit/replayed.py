@@ -87,7 +87,7 @@ class _Tally:
         cell[0] += scored[0]
         cell[1] += scored[1]
         for event in events:
-            if event.result.code.site == "loss.epoch_add":
+            if event.result.code.site == "loss.epoch_add" and event.result.shape == (1, 1):
                 self._loss[epoch] = int(event.result.ints()[0, 0])
 
     def scores(self) -> Scores:

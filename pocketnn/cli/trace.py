@@ -44,13 +44,13 @@ def info(file: Path, as_json: bool) -> None:
             "name": subject.name,
             "description": subject.description,
             "machine": f"{opened.widths} {opened.overflow.value}",
-            "pocketnn": opened.header["pocketnn"],
+            "pocketnn": opened.header.get("pocketnn"),
             "status": opened.status,
             "steps": len(opened.steps),
             "events": opened.events,
             "phases": dict(phases),
             "sites": len({code.site for code in opened.codes.values()}),
-            "level": "full" if next(opened.rows("SELECT event FROM result LIMIT 1"), None) else "digest",
+            "level": "full" if opened.full else "digest",
             "bytes": file.stat().st_size,
         }
     if as_json:

@@ -3,7 +3,8 @@
 chain_0 = SHA-256(JSON of the header's rows, sorted); chain_n = SHA-256(chain_(n-1) + figures + text), where figures is
 the step's column of that name and text is the JSON of `[step, codes, plans, leaves, blocks, checkpoints, results]`:
 the step's row up to `events`, then the rows that came with it, in order of id, columns in the order of `schema.py`,
-blobs as the hexadecimal SHA-256 of their bytes. JSON without white space, characters beyond ASCII escaped.
+blobs as the hexadecimal SHA-256 of their bytes. The ending closes it with SHA-256(chain_n + JSON of `[status, steps,
+events]`). JSON without white space, characters beyond ASCII escaped.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["EXTRAS", "beginning", "extended"]
+__all__ = ["EXTRAS", "beginning", "closed", "extended"]
 
 Row = Sequence[Any]
 
@@ -29,6 +30,11 @@ def extended(chain: bytes, figures: str, step: Row, extras: Sequence[Sequence[Ro
     """The chain after a step. step: its row up to `events`. extras: rows of the tables EXTRAS, in that order."""
     sealed = [[[_sealed(x) for x in row] for row in rows] for rows in extras]
     return hashlib.sha256(chain + figures.encode() + _text([step, *sealed])).digest()
+
+
+def closed(chain: bytes, ending: Row) -> bytes:
+    """The chain after the end. ending: status, steps, events."""
+    return hashlib.sha256(chain + _text(ending)).digest()
 
 
 def _sealed(value: Any) -> Any:

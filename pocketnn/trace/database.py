@@ -10,11 +10,18 @@ from urllib.parse import quote
 
 from pocketnn.arith import SEMANTICS, op_table_digest
 from pocketnn.errors import CorruptError, DataError, VersionError
-from pocketnn.trace.schema import APPLICATION_ID, FORMAT, SCHEMA
+from pocketnn.trace.schema import APPLICATION_ID, COLUMNS, FORMAT, MAX_TEXT, SCHEMA
 
 __all__ = ["corruption", "is_trace", "opened"]
 
 _LONGEST = 1 << 28  # bytes of one text or blob
+_NULLABLE = ("a", "b", "c")  # of table plan
+_TYPES = {
+    ("INTEGER", False): "'integer'",
+    ("INTEGER", True): "'integer','null'",
+    ("TEXT", False): "'text'",
+    ("BLOB", False): "'blob'",
+}
 _MAGIC = b"SQLite format 3\0"
 
 
@@ -61,6 +68,7 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
     db.execute("PRAGMA trusted_schema=OFF")
     db.execute("PRAGMA cell_size_check=ON")
+    db.execute("BEGIN")  # everything is read as it is at this moment, even if the run goes on
     ((application,),) = db.execute("PRAGMA application_id")
     ((version,),) = db.execute("PRAGMA user_version")
     if application != APPLICATION_ID:
@@ -71,6 +79,8 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     if found != set(SCHEMA):
         odd = sorted(found ^ set(SCHEMA), key=str)[0]
         raise CorruptError(f"{path}: its tables are not those of a trace: {str(odd)[:80]!r}")
+    for table, columns in COLUMNS.items():
+        _check_types(db, table, columns)
     header = dict(db.execute("SELECT key, value FROM header"))
     for key, ours in (("semantics", str(SEMANTICS)), ("ops", op_table_digest())):
         if header.get(key) != ours:
@@ -78,3 +88,15 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
                 f"{path}: recorded with {key} {str(header.get(key))[:20]!r}, this release has {ours[:20]!r}; "
                 f"use the pocketnn that wrote it ({str(header.get('pocketnn'))[:20]})"
             )
+
+
+def _check_types(db: sqlite3.Connection, table: str, columns: str) -> None:
+    """Refuse values of another type than their column says: SQLite itself takes any, anywhere."""
+    pairs = [column.split(" ")[:2] for column in columns.split(", ")]
+    odd = " OR ".join(f"typeof({name}) NOT IN ({_TYPES[kind, name in _NULLABLE]})" for name, kind in pairs)
+    if db.execute(f"SELECT 1 FROM {table} WHERE {odd} LIMIT 1").fetchone():
+        raise CorruptError(f"table {table} holds a value of a type that its column does not have")
+    texts = [name for name, kind in pairs if kind == "TEXT"]
+    long = " OR ".join(f"length({name}) > {MAX_TEXT}" for name in texts)
+    if long and db.execute(f"SELECT 1 FROM {table} WHERE {long} LIMIT 1").fetchone():
+        raise CorruptError(f"table {table} holds a text of more than {MAX_TEXT} characters")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import zlib
 from typing import Any
 
@@ -14,8 +15,9 @@ import numpy as np
 
 from pocketnn.arith import as_integers
 from pocketnn.errors import CorruptError
+from pocketnn.trace.schema import MAX_ELEMENTS, MAX_TEXT
 
-__all__ = ["LeafWriter", "decoded", "encoded", "inflated", "unpacked"]
+__all__ = ["LeafWriter", "decoded", "encoded", "inflated", "size_of", "unpacked"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -24,8 +26,9 @@ _SHORT = 64  # bytes; shorter rows are not worth a number of their own
 _LEVEL = 1
 _DTYPES = ("|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8")
 _BIG = "text"  # integers beyond 64 bits, as JSON
-MAX_BLOCK = 1 << 26  # bytes of one block, uncompressed; a reader refuses more
-MAX_LEAF = 1 << 30  # bytes of one leaf
+_BLOCK = 1 << 22  # bytes of new rows after which a block is written
+_MAX_BLOCK = _BLOCK + 8 * MAX_ELEMENTS  # and at most that many: one leaf more; a reader refuses larger ones
+_MAX_ROWS = 1 << 22
 
 
 def encoded(outside: object) -> tuple[str, tuple[int, ...], list[bytes]]:
@@ -59,6 +62,11 @@ def decoded(dtype: str, shape: tuple[int, ...], data: bytes) -> Array:
         raise CorruptError(f"{len(data)} bytes do not make integers of shape {shape}: {error}") from error
 
 
+def size_of(dtype: str, shape: tuple[int, ...]) -> int:
+    """Bytes that a leaf of this type and shape has; at most, for integers beyond 64 bits."""
+    return MAX_TEXT if dtype == _BIG else math.prod(shape) * int(dtype[-1:]) if dtype in _DTYPES else 0
+
+
 class LeafWriter:
     """Numbers rows and collects those that are new; `block` hands them out compressed."""
 
@@ -85,7 +93,7 @@ class LeafWriter:
     @property
     def full(self) -> bool:
         """Whether the next block is large enough to be written."""
-        return self._bytes >= MAX_BLOCK // 16
+        return self._bytes >= _BLOCK or len(self._fresh) >= _MAX_ROWS // 2
 
     def block(self) -> tuple[int, bytes, bytes] | None:
         """The columns first_row, lengths, data of a block of all new rows; None if there are none."""
@@ -116,8 +124,8 @@ def unpacked(lengths: bytes, data: bytes) -> list[bytes]:
         raise CorruptError("a block's list of lengths is cut off")
     sizes = np.frombuffer(lengths, "<u4").astype(np.int64)
     total = int(sizes.sum())
-    if total > MAX_LEAF:
-        raise CorruptError(f"a block claims {total} bytes; at most {MAX_LEAF} are read")
+    if total > _MAX_BLOCK or len(sizes) > _MAX_ROWS:
+        raise CorruptError(f"a block claims {len(sizes)} rows, {total} bytes; at most {_MAX_BLOCK} bytes are read")
     raw = inflated(data, total)
     ends = np.cumsum(sizes).tolist()
     return [raw[end - size : end] for end, size in zip(ends, sizes.tolist(), strict=True)]

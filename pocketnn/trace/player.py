@@ -15,7 +15,7 @@ from pocketnn.trace.schema import INTERVAL
 
 __all__ = ["Player"]
 
-_MAX_LIVE = 1 << 27  # elements of all values alive at once; a gigabyte of them
+_MAX_LIVE = 1 << 26  # elements of all values alive at once; half a gigabyte of them
 _LOAD = OPS["load"]
 
 

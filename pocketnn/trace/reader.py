@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from bisect import bisect_right
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,12 +21,12 @@ from pocketnn.trace.database import corruption, opened
 from pocketnn.trace.digest import register_dtype
 from pocketnn.trace.event import Code, Moment, params_from_text
 from pocketnn.trace.figures import Figures, entries_from_text, figures_of
-from pocketnn.trace.leaves import decoded, inflated, unpacked
+from pocketnn.trace.leaves import decoded, inflated, size_of, unpacked
+from pocketnn.trace.schema import MAX_ELEMENTS
 
-__all__ = ["MAX_ELEMENTS", "Recorded", "Step", "Trace"]
+__all__ = ["Recorded", "Step", "Trace"]
 
-MAX_ELEMENTS = 1 << 24  # of one value; a batch of 500 images of MNIST has 392,000
-_BLOCKS = 128  # decompressed blocks kept; with the writer's, half a gigabyte at the very most
+_KEPT = 1 << 28  # bytes of decompressed blocks kept; the images of MNIST take 47 million
 
 
 class Step(NamedTuple):
@@ -53,8 +52,8 @@ class Recorded(NamedTuple):
 class Trace:
     """A trace file opened for reading; a context manager.
 
-    header: texts by name. codes, plans, steps: as recorded. status: how the run ended; None if the file has no ending
-    (the run was killed, or is still going on).
+    header: texts by name. codes, plans, steps: as recorded. full: whether results are stored too. status: how the run
+    ended; None if the file has no ending (the run was killed, or is still going on).
 
     Raises DataError if it is no trace, VersionError for another format or semantics, CorruptError where the file
     contradicts itself.
@@ -73,8 +72,8 @@ class Trace:
     def _read(self) -> None:
         self.header: dict[str, str] = dict(self.rows("SELECT key, value FROM header"))
         self.widths, self.overflow = _machine(self.header)
-        self.codes = {row[0]: _code(*row[1:]) for row in self.rows("SELECT id, op, site, role, bits, overflow, params, "
-                                                                   "shape FROM code ORDER BY id")}  # fmt: skip
+        query = "SELECT id, op, site, role, bits, overflow, params, shape FROM code ORDER BY id"
+        self.codes = {row[0]: self._checked(_code(*row[1:])) for row in self.rows(query)}
         self.plans = self._read_plans()
         self.steps = self._read_steps()
         self._firsts = [step.first_event for step in self.steps]
@@ -83,8 +82,10 @@ class Trace:
         if len(endings) > 1 or (endings and endings[0][1:] != (len(self.steps), self.events)):
             raise CorruptError(f"its ending {endings} does not match {len(self.steps)} steps and {self.events} events")
         self.status: str | None = endings[0][0] if endings else None
+        self.full = next(self.rows("SELECT event FROM result LIMIT 1"), None) is not None
         self._first_rows = [row[0] for row in self.rows("SELECT first_row FROM block ORDER BY id")]
-        self._block = lru_cache(_BLOCKS)(self._load_block)
+        self._blocks: dict[int, list[bytes]] = {}
+        self._kept = 0
 
     def __enter__(self) -> Trace:
         return self
@@ -94,7 +95,15 @@ class Trace:
 
     def rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """The rows of a query on the file's tables."""
-        return iter(self._db.execute(query, values))
+        with corruption(self.path):
+            yield from self._db.execute(query, values)
+
+    def _checked(self, code: Code) -> Code:
+        """Refuse a code whose register is not the one that its role has on the machine of the header."""
+        role, overflow = code.to.role, code.to.overflow if code.to.role is Role.HOST else self.overflow
+        if code.to != Register(role, self.widths[role], overflow):
+            raise CorruptError(f"code {code.op.name} at {code.site}: {code.to} is no register of the header's machine")
+        return code
 
     def _read_plans(self) -> dict[int, list[tuple[int, tuple[int, ...]]]]:
         plans: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
@@ -117,8 +126,6 @@ class Trace:
         ):
             if number != len(steps) + 1 or first_event != first or len(self.plans.get(plan, [])) != events:
                 raise CorruptError(f"step {len(steps) + 1} is missing, or does not go on at event {first}")
-            if type(phase) is not str or type(epoch) is not int or type(step) is not int:
-                raise CorruptError(f"step {number} says it is {phase!r}, {epoch!r}, {step!r}")
             steps.append(Step(number, Moment(phase, epoch, step), plan, first_event, events))
             first += events
         return steps
@@ -150,7 +157,7 @@ class Trace:
         references = self.plans[step.plan][event - step.first_event][1]
         operands = tuple([event + x if x < 0 else x for x in references])
         if any(not 1 <= x < event for x in operands):
-            raise CorruptError(f"event {event} refers to events {operands}, which do not come before it")
+            raise CorruptError(f"{self.path}: event {event} refers to events {operands}, which do not come before it")
         return operands
 
     def entries(self, step: Step) -> list[Any]:
@@ -176,10 +183,16 @@ class Trace:
             if len(found) != 1:
                 raise CorruptError(f"event {event} loads a value that is not there")
             dtype, shape, rows = found[0]
-            if not isinstance(rows, bytes) or len(rows) % 4:
+            if len(rows) % 4:
                 raise CorruptError(f"the leaf of event {event} is cut off")
-            data = b"".join([self._row(int(row)) for row in np.frombuffer(rows, "<u4")])
-            return decoded(dtype, _shape(shape), data)
+            shape = _shape(shape)
+            room, parts = size_of(dtype, shape), []
+            for row in np.frombuffer(rows, "<u4"):
+                parts.append(self._row(int(row)))
+                room -= len(parts[-1])
+                if room < 0 or len(parts) > MAX_ELEMENTS:
+                    raise CorruptError(f"the leaf of event {event} has more rows than its shape {shape}")
+            return decoded(dtype, shape, b"".join(parts))
 
     def _row(self, row: int) -> bytes:
         block = bisect_right(self._first_rows, row) - 1
@@ -189,11 +202,21 @@ class Trace:
             raise CorruptError(f"row {row} of leaf values is not there")
         return rows[position]
 
-    def _load_block(self, block: int) -> list[bytes]:
+    def _block(self, block: int) -> list[bytes]:
+        """The rows of a block; those last decompressed are kept, within bounds."""
+        kept = self._blocks.get(block)
+        if kept is not None:
+            return kept
         found = list(self.rows("SELECT lengths, data FROM block WHERE id = ?", block + 1))
-        if len(found) != 1 or not all(isinstance(x, bytes) for x in found[0]):
+        if len(found) != 1:
             raise CorruptError(f"block {block + 1} of leaf values is not there")
-        return unpacked(*found[0])
+        rows = unpacked(*found[0])
+        size = sum(map(len, rows))
+        if self._kept + size > _KEPT:
+            self._blocks, self._kept = {}, 0
+        self._blocks[block] = rows
+        self._kept += size
+        return rows
 
     def checkpoint(self, interval: int) -> dict[int, Integers]:
         """Register contents by event id, of values from before the interval that are used in it."""
@@ -207,12 +230,10 @@ class Trace:
             found = list(self.rows("SELECT data FROM result WHERE event = ?", event))
             return self._contents(event, found[0][0]) if found else None
 
-    def _contents(self, event: int, data: object) -> Integers:
+    def _contents(self, event: int, data: bytes) -> Integers:
         code = self.code_of(event)
         dtype = register_dtype(code.to.word)
         size = dtype.itemsize * int(np.prod(code.shape, dtype=object))
-        if not isinstance(data, bytes):
-            raise CorruptError(f"the value of event {event} is not there")
         return np.frombuffer(inflated(data, size), dtype).reshape(code.shape)
 
 
@@ -224,13 +245,13 @@ def _machine(header: dict[str, str]) -> tuple[Widths, Overflow]:
         found = json.loads(header["machine"])
         roles = {Role(role): Word(bits) for role, bits in found["roles"].items()}
         return Widths(Word(found["word"]), roles), Overflow(found["overflow"])
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise CorruptError(f"the header's machine {header.get('machine', '')[:80]!r} is none") from error
 
 
-def _shape(text: object) -> tuple[int, ...]:
+def _shape(text: str) -> tuple[int, ...]:
     try:
-        found = json.loads(text) if isinstance(text, str) else None
+        found = json.loads(text)
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, list) or len(found) > 32 or not all(type(n) is int and n >= 0 for n in found):
@@ -244,7 +265,7 @@ def _shape(text: object) -> tuple[int, ...]:
 
 
 def _code(op: Any, site: Any, role: Any, bits: Any, overflow: Any, params: Any, shape: Any) -> Code:
-    if op not in OPS or not isinstance(site, str) or not isinstance(params, str):
+    if op not in OPS or not site.isprintable():
         raise CorruptError(f"code {op!r} at {site!r}: no such op in the table")
     try:
         to = Register(Role(role), Word(bits), Overflow(overflow))

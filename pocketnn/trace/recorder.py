@@ -53,7 +53,7 @@ class Recorder(Backend):
         value, flags, span = outcome
         shape = value.shape
         code = self._codes.get((site, shape))
-        if code is None or code.to is not to or code.params != params:
+        if code is None or code.op is not op or code.to is not to or code.params != params:
             code = self._codes[site, shape] = Code(op, site, to, params, shape)
         if not self._recording:
             return Outcome(Handle(0, code, value), flags, span)

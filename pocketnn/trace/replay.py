@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 
 from pocketnn.arith import Backend, Overflow, Reference, Vector
+from pocketnn.arith.backend import Integers
+from pocketnn.errors import CorruptError
 from pocketnn.machine import Ledger, Machine, Widths
 from pocketnn.trace.event import Event
 from pocketnn.trace.figures import figures_of, measure
 from pocketnn.trace.player import Player
 from pocketnn.trace.reader import Step, Trace
+from pocketnn.trace.schema import INTERVAL
 
 __all__ = ["BACKENDS", "Divergence", "Replay", "replay", "what_if"]
 
@@ -79,16 +82,17 @@ def replay(
     chosen = trace.between(first, last)
     player = Player(trace, Machine(BACKENDS[backend](), trace.widths, trace.overflow))
     if chosen:
-        _bring_up(trace, player, chosen[0], same=backend == "vector")
+        player.adopt(_state_before(trace, chosen[0]))
     differing: list[Divergence] = []
     later = 0
     for done, step in enumerate(chosen, start=1):
+        _check_checkpoint(trace, player, step)
         events = player.run(step)
         recorded = trace.entries(step)
         replayed = measure(events)
-        if recorded != replayed:
+        if recorded != replayed or trace.full:
             for event, theirs, ours in zip(events, recorded, replayed, strict=True):
-                if not _equal(theirs, ours):
+                if not _equal(theirs, ours) or not _stored_is(trace, event):
                     if differing:
                         later += 1
                     else:
@@ -117,8 +121,9 @@ def what_if(
     original = Player(trace, Machine(Vector(), trace.widths, trace.overflow))
     other = Player(trace, Machine(BACKENDS[backend](), widths, overflow))
     if chosen:
-        _bring_up(trace, original, chosen[0], same=True)
-        other.adopt(original.contents())
+        state = _state_before(trace, chosen[0])
+        original.adopt(state)
+        other.adopt(state)
     differing: Divergence | None = None
     later = 0
     for done, step in enumerate(chosen, start=1):
@@ -135,14 +140,13 @@ def what_if(
     return Replay(len(chosen), compared, differing, later, trace.status, other.machine.ledger)
 
 
-def _bring_up(trace: Trace, player: Player, first: Step, same: bool) -> None:
-    """Give `player` the state before the step `first`, computed by Vector from the last checkpoint before it."""
-    scout = player if same else Player(trace, Machine(Vector(), trace.widths, trace.overflow))
+def _state_before(trace: Trace, first: Step) -> dict[int, Integers]:
+    """Register contents before the step `first`, computed by Vector from the last checkpoint before it."""
+    scout = Player(trace, Machine(Vector(), trace.widths, trace.overflow))
     start = scout.seek(first)
     for step in trace.steps[start.id - 1 : first.id - 1]:
         scout.run(step)
-    if scout is not player:
-        player.adopt(scout.contents())
+    return scout.contents()
 
 
 def _equal(recorded: list[Any], replayed: list[Any]) -> bool:
@@ -151,6 +155,21 @@ def _equal(recorded: list[Any], replayed: list[Any]) -> bool:
         theirs, ours = figures_of(recorded), figures_of(replayed)
         return (theirs.digest, theirs.flags) == (ours.digest, ours.flags)
     return recorded == replayed
+
+
+def _stored_is(trace: Trace, event: Event) -> bool:
+    """Whether the stored result is the replayed one; true of a trace that holds none."""
+    stored = trace.result(event.result.id) if trace.full else None
+    return stored is None or np.array_equal(stored, event.result.ints())
+
+
+def _check_checkpoint(trace: Trace, player: Player, step: Step) -> None:
+    """Refuse a checkpoint that differs from what its events computed. Raises CorruptError."""
+    if (step.id - 1) % INTERVAL == 0 and step.id > 1:
+        for event, contents in trace.checkpoint((step.id - 1) // INTERVAL).items():
+            value = player.values.get(event)
+            if value is not None and not np.array_equal(value.ints(), contents):
+                raise CorruptError(f"{trace.path}: the checkpoint at step {step.id} has another value of event {event}")
 
 
 def _difference(trace: Trace, step: Step, event: Event, recorded: list[Any], replayed: list[Any]) -> Divergence:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["APPLICATION_ID", "COLUMNS", "FORMAT", "INTERVAL", "SCHEMA"]
+__all__ = ["APPLICATION_ID", "COLUMNS", "FORMAT", "INTERVAL", "MAX_ELEMENTS", "MAX_TEXT", "SCHEMA"]
 
 FORMAT = 1  # raised whenever a reader of the old format would misread the new one
 APPLICATION_ID = 0x706E6E74  # "pnnt", in the SQLite header, so that `file` can tell a trace
 INTERVAL = 1000  # steps between checkpoints; replay starts at one, so this is the most it does before a spot check
+MAX_TEXT = 1 << 24  # characters of one text; as parsed JSON it takes up to twenty times the memory
+MAX_ELEMENTS = 1 << 24  # of one value; a batch of 500 images of MNIST has 392,000
 
 # Column order is the order in which the hash chain reads a row.
 COLUMNS: dict[str, str] = {

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pocketnn.errors import CorruptError
-from pocketnn.trace.chain import EXTRAS, beginning, extended
+from pocketnn.trace.chain import EXTRAS, beginning, closed, extended
 from pocketnn.trace.database import corruption
 from pocketnn.trace.reader import Trace
 from pocketnn.trace.schema import COLUMNS
@@ -55,8 +55,9 @@ def verify(path: Path, progress: Callable[[str, int, int], None] | None = None) 
         left = [name for name, rows in zip(EXTRAS, extras, strict=True) if rows.left]
         if left:
             raise CorruptError(f"table {left[0]} holds rows of steps that do not exist")
-        for (ending,) in trace.rows("SELECT chain FROM ending"):
-            if ending != chain:
+        for *ending, link in trace.rows("SELECT status, steps, events, chain FROM ending"):
+            chain = closed(chain, ending)
+            if link != chain:
                 raise CorruptError("the ending does not close the chain; steps were cut off or changed")
         for step in trace.steps:
             for event in range(step.first_event, step.first_event + step.events):

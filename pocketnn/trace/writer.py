@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import time
 import zlib
 from collections.abc import Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
 from pocketnn.errors import RecordingError, UsageError
-from pocketnn.trace.chain import EXTRAS, beginning, extended
+from pocketnn.trace.chain import EXTRAS, beginning, closed, extended
 from pocketnn.trace.digest import registers
 from pocketnn.trace.event import Code, Event, Handle, Moment, params_to_text
 from pocketnn.trace.figures import measure, text_of
 from pocketnn.trace.leaves import LeafWriter
-from pocketnn.trace.schema import APPLICATION_ID, COLUMNS, FORMAT, INTERVAL, SCHEMA
+from pocketnn.trace.schema import APPLICATION_ID, COLUMNS, FORMAT, INTERVAL, MAX_ELEMENTS, MAX_TEXT, SCHEMA
 
 __all__ = ["Writer"]
 
@@ -44,7 +46,7 @@ class Writer:
         self._db = _created(path, rows)
         self._failed = False
         self._full = full
-        self._chain = beginning(rows)
+        self._chain = self._beginning = beginning(rows)
         self._leaves = LeafWriter()
         self._ids = dict.fromkeys(EXTRAS, 0)
         self._codes: dict[Code, int] = {}
@@ -74,19 +76,32 @@ class Writer:
         self._events.append(event)
 
     def close(self, status: str) -> None:
-        """End the file: `status` says how the run ended ("complete", "interrupted", "failed")."""
+        """End the file: `status` says how the run ended ("complete", "interrupted", "failed").
+
+        A writer that was interrupted or failed in the middle of a step ends it after the last committed one.
+        """
         try:
-            if not self._failed:
+            if self._failed:
+                with contextlib.suppress(RecordingError, sqlite3.Error):  # the reason is on its way to the user
+                    self._end(status)
+            else:
                 if self._moment is not None:
                     self._end_step(commit=True)
-                ending = (1, status, self._step, self._first_event - 1, self._chain)
-                self._failed = True
-                self._write({"ending": [ending]})
-                self._db.execute("PRAGMA journal_mode=DELETE")  # one file again
+                self._end(status)
         finally:
             self._db.close()
 
     # ----------------------------------------------------------------------------------------------------
+
+    def _end(self, status: str) -> None:
+        """Write the ending of what the file holds, and make it one file again."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        last = self._db.execute("SELECT id, first_event + events - 1, chain FROM step ORDER BY id DESC LIMIT 1")
+        steps, events, chain = last.fetchone() or (0, 0, self._beginning)
+        self._write({"ending": [(1, status, steps, events, closed(chain, (status, steps, events)))]})
+        with contextlib.suppress(sqlite3.Error):  # somebody reads it just now: it stays three files, and as good
+            self._db.execute("PRAGMA journal_mode=DELETE")
 
     def _end_step(self, commit: bool) -> None:
         """Put the step and what came with it into rows, extend the chain, commit now and then.
@@ -98,6 +113,7 @@ class Writer:
         events, extras = self._events, self._extras
         plan = self._plan(events)
         figures = text_of(measure(events))
+        self._within(len(figures) <= MAX_TEXT, f"step {self._step} has {len(events)} events; call `now` more often")
         for event in events:
             if event.outside is not None:
                 extras["leaf"].append((event.result.id, self._step, *self._leaves.add(event.outside)))
@@ -141,6 +157,11 @@ class Writer:
                 "space, or record fewer (--trace-steps)"
             ) from error
 
+    def _within(self, good: bool, problem: str) -> None:
+        """Refuse to write what no reader would take."""
+        if not good:
+            raise RecordingError(f"{self._path}: {problem}; no trace takes that")
+
     def _next(self, table: str) -> int:
         self._ids[table] += 1
         return self._ids[table]
@@ -176,10 +197,12 @@ class Writer:
         if number is None:
             number = self._codes[code] = self._next("code")
             op, site, to, params, shape = code
-            self._extras["code"].append(
-                (number, self._step, op.name, site, to.role.value, to.word.bits, to.overflow.value,
-                 params_to_text(op, params), json.dumps(shape))
-            )  # fmt: skip
+            text = params_to_text(op, params)
+            self._within(site.isprintable(), f"site {site!r} has characters that cannot be printed")
+            self._within(len(text) <= MAX_TEXT, f"site {site}: the parameters of {op.name} are too long")
+            self._within(prod(shape) <= MAX_ELEMENTS, f"site {site}: {shape} has more than {MAX_ELEMENTS} elements")
+            register = to.role.value, to.word.bits, to.overflow.value
+            self._extras["code"].append((number, self._step, op.name, site, *register, text, json.dumps(shape)))
         self._code_ids[id(code)] = (number, code)  # the code is kept, so that its id stays its own
         return number
 
@@ -201,15 +224,15 @@ def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:
         raise RecordingError(f"{path}: cannot be written ({error}); name a file in a folder that can") from error
     try:
         db.execute(f"PRAGMA page_size={_PAGE}")
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
+        db.execute("BEGIN")
         db.execute(f"PRAGMA application_id={APPLICATION_ID}")
         db.execute(f"PRAGMA user_version={FORMAT}")
-        db.execute("BEGIN")
         for statement in SCHEMA:
             db.execute(statement)
         db.executemany(_INSERT["header"], header)
         db.execute("COMMIT")
+        db.execute("PRAGMA journal_mode=WAL")  # only now: until here, a kill leaves an empty file
+        db.execute("PRAGMA synchronous=NORMAL")
     except sqlite3.Error as error:
         db.close()
         path.unlink(missing_ok=True)
