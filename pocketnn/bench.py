@@ -12,7 +12,8 @@ from pocketnn.arith import Backend, Op, Outcome, Overflow, Register, Vector
 from pocketnn.arith.folds import HAVE_COMPILED
 from pocketnn.data import Dataset
 from pocketnn.machine import Machine, Widths
-from pocketnn.train import EpochResult, Progress, Recipe, Run, train
+from pocketnn.recipe import Recipe
+from pocketnn.train import EpochResult, Progress, Run, train
 from pocketnn.yardstick import train_int64
 
 __all__ = ["Measurement", "Timed", "measure"]

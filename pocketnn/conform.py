@@ -22,6 +22,7 @@ from pocketnn.errors import DataError, PocketNNError
 from pocketnn.init import Rand
 from pocketnn.machine import Machine
 from pocketnn.nn import Architecture, Network, layer_names
+from pocketnn.recipe import Recipe
 
 __all__ = ["BACKENDS", "CaseResult", "conform"]
 
@@ -133,7 +134,9 @@ def _train(case: dict[str, Any], m: Machine) -> Checks:
         if architecture.batch_norm:
             parameters[f"{name}_gamma"], parameters[f"{name}_beta"] = np.ones_like(bias), np.zeros_like(bias)
     network = Network(m, architecture, parameters)
-    learner = Learner(m, network, case["algorithm"], _whole(case, "lr_inv", 1, 2**31 - 1), case["feedback"])
+    lr_inv = _whole(case, "lr_inv", 1, 2**31 - 1)
+    recipe = Recipe(dims[1:-1], algorithm=case["algorithm"], lr_inv=lr_inv)
+    learner = Learner(m, network, recipe, case["feedback"])
     for number, step in enumerate(case["steps"]):
         done = learner.step(m.load(step["x"], Role.INPUT, "x"), m.load(step["target"], Role.CONSTANT, "target"))
         yield f"step {number} output", step["output"], done.outputs

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pocketnn.arith import Role, Values
-from pocketnn.errors import UsageError
 from pocketnn.init import Rand, init_limit
 from pocketnn.loss import L2Loss
 from pocketnn.machine import Machine
 from pocketnn.nn import Dense, Network
+from pocketnn.recipe import Recipe
+from pocketnn.update import Update
 
-__all__ = ["ALGORITHMS", "Learner", "Step", "draw_feedback"]
-
-ALGORITHMS = ("dfa", "bp")
+__all__ = ["Learner", "Step", "draw_feedback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ def draw_feedback(dims: Sequence[int], rand: Rand) -> list[list[list[int]]]:
 
 
 class Learner:
-    """Trains a network by `algorithm` ("dfa" or "bp") with learning rate 1 / lr_inv and L2 loss.
+    """Trains a network as a recipe says, with learning rate 1 / lr_inv and L2 loss.
 
     feedback: one matrix (classes x out) per hidden layer for DFA, or a Rand to draw them from at the first step.
     Hidden layers with batch normalisation back-propagate even under DFA (as the reference does).
@@ -49,49 +48,60 @@ class Learner:
         self,
         m: Machine,
         network: Network,
-        algorithm: str,
-        lr_inv: int,
+        recipe: Recipe,
         feedback: Sequence[object] | Rand,
     ) -> None:
-        if algorithm not in ALGORITHMS:
-            raise UsageError(f"algorithm {algorithm!r} does not exist; there are {' and '.join(ALGORITHMS)}")
         self.m = m
         self.network = network
-        self.algorithm = algorithm
-        self.loss = L2Loss(m)
-        self.set_lr_inv(lr_inv)
+        self.algorithm = recipe.algorithm
+        self.loss = L2Loss(m, recipe.target_on if recipe.one_sided else None)
+        limits = recipe.per_layer("weight_limit")
+        self.updates = [Update(*pair, recipe.carry) for pair in zip(network.layers, limits, strict=True)]
+        self.set_lr_inv(recipe.lr_inv)
+        self.gain = m.constant(recipe.gain, "gain") if recipe.gain > 1 else None
         self._source = feedback
         self.feedback: list[Values] | None = None
         self._scopes = [layer.m_backward for layer in network.layers]
+        self.error_div = [
+            scope.constant(divisor, "error_div_by") if divisor > 1 else None
+            for scope, divisor in zip(self._scopes, recipe.per_layer("error_div"), strict=False)
+        ]
 
-    def set_lr_inv(self, lr_inv: int) -> None:
-        """Change the learning rate to 1 / lr_inv; the constant -lr_inv is loaded once."""
-        if lr_inv < 1:
-            raise UsageError(f"lr_inv is {lr_inv}: the inverse learning rate is a whole number from 1")
-        self.neg_lr_inv = self.m.constant(-lr_inv, "neg_lr_inv")
+    def set_lr_inv(self, lr_inv: Sequence[int]) -> None:
+        """Change the learning rate to 1 / lr_inv: one for all layers, or one for each. Loads the constants -lr_inv."""
+        if len(lr_inv) == 1:
+            self.neg_lr_inv = [self.m.constant(-lr_inv[0], "neg_lr_inv")] * len(self.network.layers)
+        else:
+            self.neg_lr_inv = [
+                layer.m.constant(-value, "neg_lr_inv") for layer, value in zip(self.network.layers, lr_inv, strict=True)
+            ]
 
     def step(self, x: Values, targets: Values) -> Step:
         """One step on a batch: forward, loss, then layers from the last to the first: delta, update."""
         layers = self.network.layers
         outputs = self.network.forward(x)
         loss, loss_delta = self.loss(outputs, targets)
+        back = loss_delta if self.gain is None else self.m.mul(loss_delta, self.gain, Role.DELTA, at="gain_mul")
         if self.feedback is None and self.algorithm == "dfa":
             self.feedback = self._load_feedback()
         deltas: list[Values] = []
         for i in reversed(range(len(layers))):
-            error = loss_delta if i == len(layers) - 1 else self._error(i, loss_delta, deltas[-1])
-            deltas.append(layers[i].delta(error, self.neg_lr_inv))
-            layers[i].update(deltas[-1], self.neg_lr_inv)
+            error = back if i == len(layers) - 1 else self._error(i, back, deltas[-1])
+            deltas.append(layers[i].delta(error, self.neg_lr_inv[i]))
+            self.updates[i](deltas[-1], self.neg_lr_inv[i])
         return Step(outputs, loss, loss_delta, tuple(reversed(deltas)))
 
-    def _error(self, i: int, loss_delta: Values, delta_next: Values) -> Values:
-        """The error that reaches hidden layer i: (W_next delta_next^T)^T, or loss_delta times its feedback matrix."""
+    def _error(self, i: int, back: Values, delta_next: Values) -> Values:
+        """The error that reaches hidden layer i: (W_next delta_next^T)^T, or `back` times its feedback matrix."""
         m = self._scopes[i]
         following: Dense = self.network.layers[i + 1]
         if self.feedback is None or self.network.layers[i].norm:
             columns = m.transpose(delta_next, (1, 0), Role.DELTA, at="transpose_delta")
-            return m.transpose(m.mac(following.weight, columns), (1, 0), at="transpose_error")
-        return m.mac(loss_delta, self.feedback[i])
+            error = m.transpose(m.mac(following.weight, columns), (1, 0), at="transpose_error")
+        else:
+            error = m.mac(back, self.feedback[i])
+        divisor = self.error_div[i]
+        return error if divisor is None else m.div(error, divisor, at="error_div")
 
     def _load_feedback(self) -> list[Values]:
         source = self._source

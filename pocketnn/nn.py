@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from pocketnn.activations import activation
@@ -12,9 +13,7 @@ from pocketnn.errors import UsageError
 from pocketnn.init import Rand, init_limit
 from pocketnn.machine import Machine
 
-__all__ = ["WEIGHT_LIMIT", "Architecture", "BatchNorm", "Dense", "Network", "layer_names"]
-
-WEIGHT_LIMIT = 32767  # weights and biases are clamped to +-32767 after every update (PocketNN reference)
+__all__ = ["Architecture", "BatchNorm", "Dense", "Network", "layer_names"]
 
 
 def layer_names(count: int) -> list[str]:
@@ -80,7 +79,8 @@ class Dense:
     """Fully connected layer: activation(x . W + b), or activation(batchnorm(x . W)).
 
     parameters: `weight` (in x out) and `bias` (1 x out), integers from outside; also `gamma` and `beta` (1 x out) with
-    batch normalisation. input_role: the register its inputs are in. `forward` keeps what `update` needs.
+    batch normalisation. input_role: the register its inputs are in. `forward` keeps what `delta` and an
+    Update need.
     """
 
     def __init__(self, m: Machine, parameters: Mapping[str, Any], architecture: Architecture, input_role: Role) -> None:
@@ -92,9 +92,7 @@ class Dense:
             BatchNorm(m.scope("norm"), parameters["gamma"], parameters["beta"]) if architecture.batch_norm else None
         )
         self.activation = activation(m, architecture.activation, self.fan_in)
-        self.lo, self.hi = m.constant(-WEIGHT_LIMIT, "clamp_lo"), m.constant(WEIGHT_LIMIT, "clamp_hi")
-        self.m_forward, self.m_update = m.scope("forward"), m.scope("update")
-        self.m_backward = m.scope("backward")
+        self.m, self.m_forward, self.m_backward = m, m.scope("forward"), m.scope("backward")
         self.x: Values
         self.grad_inv: Values
 
@@ -112,18 +110,6 @@ class Dense:
         g = self.m_backward.div(error, self.grad_inv, Role.DELTA)
         return self.norm.backward(g, neg_lr_inv) if self.norm else g
 
-    def update(self, delta: Values, neg_lr_inv: Values) -> None:
-        """W <- clamp(W + x^T delta / -lr_inv), and the bias likewise; each division truncates."""
-        m = self.m_update
-        gradient = m.mac(m.transpose(self.x, (1, 0), self.input_role), delta)
-        step = m.div(gradient, neg_lr_inv, Role.UPDATE)
-        self.weight = m.clamp(m.add(self.weight, step), self.lo, self.hi, Role.WEIGHT)
-        if self.norm is None:
-            gradient = m.sum(delta, 0, at="bias_sum")
-            step = m.div(gradient, neg_lr_inv, Role.UPDATE, at="bias_div")
-            total = m.add(self.bias, step, at="bias_add")
-            self.bias = m.clamp(total, self.lo, self.hi, Role.BIAS, at="bias_clamp")
-
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
@@ -137,14 +123,22 @@ class Architecture:
         if len(self.dims) < 2 or any(n < 1 for n in self.dims):
             raise UsageError(f"layer sizes are {self.dims}: at least an input and an output, all 1 or more")
 
-    def initial(self, algorithm: str, rand: Rand) -> dict[str, Any]:
-        """Initial parameters by name: all zero for DFA; drawn weights then biases, layer by layer, for BP."""
+    def zeros(self) -> dict[str, Any]:
+        """Initial parameters by name, weights and biases all zero."""
+        return self._initial(lambda i, rows, columns: [[0] * columns for _ in range(rows)])
+
+    def drawn(self, rand: Rand, limits: Sequence[int] = ()) -> dict[str, Any]:
+        """Initial parameters by name: weights then biases, layer by layer, without 0, from -limit..limit.
+
+        limits: one for each layer; without them the reference's He-like ranges.
+        """
+        limits = limits or [init_limit(n, m) for n, m in pairwise(self.dims)]
+        return self._initial(lambda i, rows, columns: rand.nonzero(limits[i], rows, columns))
+
+    def _initial(self, matrix: Callable[[int, int, int], list[list[int]]]) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for name, n, m in zip(layer_names(len(self.dims) - 1), self.dims, self.dims[1:], strict=False):
-            limit = init_limit(n, m)
-            drawn = algorithm == "bp"
-            result[f"{name}_weight"] = rand.nonzero(limit, n, m) if drawn else [[0] * m for _ in range(n)]
-            result[f"{name}_bias"] = rand.nonzero(limit, 1, m) if drawn else [[0] * m]
+        for i, (name, (n, m)) in enumerate(zip(layer_names(len(self.dims) - 1), pairwise(self.dims), strict=True)):
+            result[f"{name}_weight"], result[f"{name}_bias"] = matrix(i, n, m), matrix(i, 1, m)
             if self.batch_norm:
                 result[f"{name}_gamma"], result[f"{name}_beta"] = [[1] * m], [[0] * m]
         return result

@@ -19,17 +19,19 @@ from pocketnn.weights import load_weights
 
 __all__ = ["Saved", "load_saved"]
 
-_LARGEST_DESCRIBED = {"batch": 1 << 20, "input_shift": MAX_BITS}
+_LARGEST_DESCRIBED = {"batch": 1 << 20, "input_shift": MAX_BITS, "input_centre": 1 << 16}
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Parameters by name, the network they belong to, rows of a forward pass, and how inputs are divided."""
+    """Parameters by name, the network they belong to, rows of a forward pass, and how inputs are divided and
+    centred."""
 
     parameters: Mapping[str, Any]
     architecture: Architecture
     rows: int
     input_shift: int
+    input_centre: int
 
     def clamped(self, limit: int) -> Saved:
         """The same network with weights within +-limit."""
@@ -42,7 +44,8 @@ class Saved:
     def evaluate(self, m: Machine, dataset: Dataset, progress: Progress | None = None) -> int:
         """Correct predictions on the test images, computed on `m`."""
         network = Network(m, self.architecture, self.parameters)
-        return evaluate(m, network, dataset.test, self.rows, Inputs(m, self.input_shift), progress=progress)
+        feed = Inputs(m, self.input_shift, self.input_centre)
+        return evaluate(m, network, dataset.test, self.rows, feed, progress=progress)
 
 
 def load_saved(path: Path, dataset: Dataset, activation: str | None = None) -> Saved:
@@ -61,7 +64,8 @@ def load_saved(path: Path, dataset: Dataset, activation: str | None = None) -> S
     batch_norm = any(name.endswith("_gamma") for name in parameters)
     architecture = Architecture(dims, activation or str(meta.get("activation", "pocket_tanh")), batch_norm)
     rows = _described(path, meta, "batch", 1, 20) if batch_norm else EVALUATION_ROWS
-    return Saved(parameters, architecture, rows, _described(path, meta, "input_shift", 0, 0))
+    shift, centre = (_described(path, meta, name, 0, 0) for name in ("input_shift", "input_centre"))
+    return Saved(parameters, architecture, rows, shift, centre)
 
 
 def _described(path: Path, meta: Mapping[str, int | str], name: str, least: int, default: int) -> int:

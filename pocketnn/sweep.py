@@ -22,7 +22,8 @@ from pocketnn.audit.propose import narrowest
 from pocketnn.data import Dataset, load_dataset
 from pocketnn.errors import DataError, UsageError
 from pocketnn.machine import Machine, Widths
-from pocketnn.train import Progress, Recipe, train
+from pocketnn.recipe import Recipe
+from pocketnn.train import Progress, train
 
 __all__ = ["SCHEMA", "Job", "Plan", "run_job", "run_sweep"]
 
@@ -36,7 +37,7 @@ class Job:
     word: int | None
     overflow: str | None
     batch: int
-    lr_inv: int
+    lr_inv: int | tuple[int, ...]
     seed: int
 
 
@@ -51,7 +52,7 @@ class Plan:
     words: tuple[int, ...]
     overflows: tuple[str, ...]
     batches: tuple[int, ...]
-    lr_invs: tuple[int, ...]
+    lr_invs: tuple[int | tuple[int, ...], ...]
     seeds: tuple[int, ...]
 
     def __post_init__(self) -> None:
@@ -181,4 +182,5 @@ def _job(path: Path, number: int, line: Mapping[str, Any]) -> Job:
     fields = Job.__dataclass_fields__
     if any(name not in line for name in (*fields, *_RESULT)):
         raise DataError(f"{path}:{number}: not the result of a job of this version")
-    return Job(**{name: line[name] for name in fields})
+    values = {name: line[name] for name in fields}
+    return Job(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})

@@ -7,51 +7,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pocketnn.arith import MAX_BITS, Role, Values
+from pocketnn.arith import Role, Values
 from pocketnn.data import Dataset, Split
-from pocketnn.dfa import ALGORITHMS, Learner
+from pocketnn.dfa import Learner
 from pocketnn.errors import UsageError
 from pocketnn.init import Rand
-from pocketnn.loss import TARGET
 from pocketnn.machine import Machine
 from pocketnn.nn import Architecture, Network
+from pocketnn.recipe import Recipe
 from pocketnn.scores import EpochResult, Scores
 
-__all__ = ["EVALUATION_ROWS", "EpochResult", "Inputs", "Progress", "Recipe", "Run", "evaluate", "train"]
+__all__ = ["EVALUATION_ROWS", "EpochResult", "Inputs", "Progress", "Run", "evaluate", "train"]
 
-LR_DOUBLING = 10  # lr_inv doubles at the start of epochs 10, 20, 30, ... (PocketNN reference)
 EVALUATION_ROWS = 500  # rows per forward pass where the batch size does not change the result
 
 Progress = Callable[[str, int, int], None]
 """Called with what is running, steps done and steps in all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """How to train: layer sizes between input and output, algorithm, schedule, seed.
-
-    input_shift: divide pixels by 2^input_shift before they enter the network (an explicit op; 0 for none).
-    Raises UsageError for values that make no sense.
-    """
-
-    hidden: tuple[int, ...] = (100, 50)
-    activation: str = "pocket_tanh"
-    algorithm: str = "dfa"
-    batch_norm: bool = False
-    epochs: int = 3
-    batch: int = 20
-    lr_inv: int = 1000
-    seed: int = 1
-    input_shift: int = 0
-
-    def __post_init__(self) -> None:
-        if self.algorithm not in ALGORITHMS:
-            raise UsageError(f"algorithm {self.algorithm!r} does not exist; there are {' and '.join(ALGORITHMS)}")
-        for name, least in (("epochs", 0), ("batch", 1), ("lr_inv", 1), ("input_shift", 0)):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name} is {getattr(self, name)}: give a whole number from {least}")
-        if self.input_shift > MAX_BITS:
-            raise UsageError(f"input_shift is {self.input_shift}: no word has more than {MAX_BITS} bits")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +33,19 @@ class Run(Scores):
 
 
 class Inputs:
-    """Feeds batches of images into a machine, divided by 2^shift where asked for."""
+    """Feeds batches of images into a machine, divided by 2^shift and less `centre` where asked for."""
 
-    def __init__(self, m: Machine, shift: int = 0) -> None:
+    def __init__(self, m: Machine, shift: int = 0, centre: int = 0) -> None:
         self.m = m.scope("input")
         self.divisor = self.m.constant(1 << shift, "shift_by") if shift else None
+        self.centre = self.m.constant(centre, "centre_by") if centre else None
 
     def __call__(self, images: object) -> Values:
         """N x pixels from uint8 images."""
         x = self.m.load(images, Role.INPUT)
-        return x if self.divisor is None else self.m.div(x, self.divisor, Role.INPUT, at="shift")
+        if self.divisor is not None:
+            x = self.m.div(x, self.divisor, Role.INPUT, at="shift")
+        return x if self.centre is None else self.m.sub(x, self.centre, Role.INPUT, at="centre")
 
 
 def evaluate(
@@ -111,17 +85,21 @@ def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | Non
         raise UsageError(f"batch is {recipe.batch} but there are only {count} training samples; make it smaller")
     rand = Rand(recipe.seed)
     architecture = Architecture((dataset.pixels, *recipe.hidden, dataset.classes), recipe.activation, recipe.batch_norm)
-    network = Network(m, architecture, architecture.initial(recipe.algorithm, rand))
-    learner = Learner(m, network, recipe.algorithm, recipe.lr_inv, rand)
-    feed = Inputs(m, recipe.input_shift)
-    targets = np.where(np.arange(dataset.classes) == labels[:, None], np.uint8(TARGET), np.uint8(0))
+    drawn = recipe.init or recipe.algorithm == "bp"
+    network = Network(
+        m, architecture, architecture.drawn(rand, recipe.per_layer("init")) if drawn else architecture.zeros()
+    )
+    learner = Learner(m, network, recipe, rand)
+    feed = Inputs(m, recipe.input_shift, recipe.input_centre)
+    on, off = np.int16(recipe.target_on), np.int16(recipe.target_off)
+    targets = np.where(np.arange(dataset.classes) == labels[:, None], on, off)
     rows = recipe.batch if recipe.batch_norm else EVALUATION_ROWS  # batch statistics depend on the batch
     order = list(range(count))
     lr_inv = recipe.lr_inv
     results: list[EpochResult] = []
     for epoch in range(1, recipe.epochs + 1):
-        if epoch % LR_DOUBLING == 0:
-            lr_inv *= 2
+        if epoch % recipe.lr_doubling == 0:
+            lr_inv = tuple(2 * value for value in lr_inv)
             learner.set_lr_inv(lr_inv)
         rand.shuffle(order)
         loss, correct = learner.loss.zero, 0

@@ -14,7 +14,8 @@ from pocketnn.errors import OverflowTrap
 from pocketnn.machine import Machine, Widths
 from pocketnn.nn import Architecture
 from pocketnn.saved import Saved
-from pocketnn.train import Recipe, train
+from pocketnn.recipe import Recipe
+from pocketnn.train import train
 
 DATA = load_dataset("digits", 200)
 RECIPE = Recipe((16,), epochs=1, batch=20)

@@ -11,7 +11,8 @@ from pocketnn.audit import Target, Verdict, as_data, as_text, audit_training, ce
 from pocketnn.audit.text import compact
 from pocketnn.errors import DivergenceError
 from pocketnn.machine import Machine, Widths
-from pocketnn.train import Inputs, Recipe, train
+from pocketnn.recipe import Recipe
+from pocketnn.train import Inputs, train
 
 RECIPE = Recipe((9,), epochs=2, batch=5, lr_inv=50)
 

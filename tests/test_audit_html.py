@@ -14,8 +14,8 @@ from pocketnn.audit import Subject, Target, Training, as_html, audit_source
 from pocketnn.audit import html as html_module
 from pocketnn.errors import UsageError
 from pocketnn.machine import Machine, Widths
+from pocketnn.recipe import Recipe
 from pocketnn.scores import Scores
-from pocketnn.train import Recipe
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt install chromium)")

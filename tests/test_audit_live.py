@@ -11,7 +11,7 @@ from pocketnn.arith import Overflow, Role, Word
 from pocketnn.audit import Target, Training, Verdict, assert_no_overflow, audit_source, live_audit
 from pocketnn.errors import UsageError
 from pocketnn.machine import Machine, Widths
-from pocketnn.train import Recipe
+from pocketnn.recipe import Recipe
 
 
 def program(m):

@@ -16,7 +16,7 @@ from pocketnn.audit.propose import narrowest, proposed
 from pocketnn.audit.sarif import as_sarif
 from pocketnn.errors import UsageError
 from pocketnn.machine import Machine, Widths
-from pocketnn.train import Recipe
+from pocketnn.recipe import Recipe
 
 SCHEMA = json.loads(files("pocketnn.audit").joinpath("schema.json").read_text(encoding="utf-8"))
 WRAP16 = Target(Widths(INT16), Overflow.WRAP)

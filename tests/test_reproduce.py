@@ -9,7 +9,8 @@ from tiny import blobs
 from pocketnn.arith import OPS, Overflow, Reference, Role, Word
 from pocketnn.audit.reproduce import as_test, as_vectors, shrink
 from pocketnn.machine import Machine, Widths
-from pocketnn.train import Recipe, train
+from pocketnn.recipe import Recipe
+from pocketnn.train import train
 from pocketnn.vectors import check_file, run
 
 WORD = Word(8)

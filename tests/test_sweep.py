@@ -18,7 +18,8 @@ from pocketnn.data import load_dataset
 from pocketnn.errors import DataError, UsageError
 from pocketnn.machine import Machine, Widths
 from pocketnn.sweep import Job, Plan, run_sweep
-from pocketnn.train import Recipe, train
+from pocketnn.recipe import Recipe
+from pocketnn.train import train
 
 PLAN = Plan("digits", 100, Recipe((8,), epochs=1), (8, 16), ("wrap", "saturate"), (10, 20), (500,), (1, 2))
 SMALL = ["--limit", "100", "--hidden", "8", "--epochs", "1", "--words", "8,16", "--batches", "10,20", "--seeds", "1,2"]

@@ -10,7 +10,8 @@ from pocketnn.errors import OverflowTrap, UsageError
 from pocketnn.init import Rand
 from pocketnn.machine import Machine, Widths
 from pocketnn.nn import Architecture, Network
-from pocketnn.train import Recipe, evaluate, train
+from pocketnn.recipe import Recipe
+from pocketnn.train import evaluate, train
 from pocketnn.weights import load_weights
 from pocketnn.yardstick import train_int64
 
@@ -82,6 +83,10 @@ def test_learns():
     Recipe((5, 4), batch_norm=True, epochs=1, batch=5, lr_inv=10),
     Recipe((), activation="pocket_softmax", epochs=1, batch=3, input_shift=3),
     Recipe((4,), activation="plu", algorithm="bp", epochs=1, batch=1, lr_inv=1),
+    Recipe((5, 4), algorithm="bp", epochs=3, batch=4, lr_inv=(900, 500, 70), init=(300, 200, 100), carry=True,
+           target_on=64, target_off=-64, one_sided=True, gain=16, error_div=(90, 80), weight_limit=(900, 800, 700),
+           lr_doubling=2, input_centre=3),
+    Recipe((5, 4), epochs=2, batch=4, carry=True, one_sided=True, error_div=7, init=9),
 ])  # fmt: skip
 def test_reference_and_vector_agree_on_every_op_of_a_training(recipe, bits, overflow):
     machine = Machine(Lockstep(Reference(), Vector(measure=True)), Widths(Word(bits)), overflow)
@@ -169,10 +174,26 @@ def test_batch_larger_than_the_data():
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("epochs", -1), ("batch", 0), ("lr_inv", 0), ("input_shift", -1), ("input_shift", 49), ("algorithm", "sgd")],
+    [
+        ("epochs", -1),
+        ("batch", 0),
+        ("lr_inv", 0),
+        ("input_shift", -1),
+        ("input_shift", 49),
+        ("algorithm", "sgd"),
+        ("init", (5, 5, 0)),
+        ("gain", 0),
+        ("error_div", 0),
+        ("weight_limit", (9, 9, 0)),
+        ("lr_doubling", 0),
+        ("target_on", 0),
+        ("target_on", 1 << 15),
+        ("target_off", -(1 << 15) - 1),
+    ],
 )
 def test_recipes_that_make_no_sense(field, value):
-    with pytest.raises(UsageError, match=f"{field}.*{value}"):
+    wrong = value[-1] if isinstance(value, tuple) else value
+    with pytest.raises(UsageError, match=f"{field}.*{wrong}"):
         Recipe(**{field: value})
 
 

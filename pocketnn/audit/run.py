@@ -15,7 +15,8 @@ from pocketnn.audit.source import Source, Training, run_on, targets_of
 from pocketnn.audit.verdict import Proved, Target, certified, never_proved, zero_free
 from pocketnn.data import Dataset
 from pocketnn.machine import Machine, Widths
-from pocketnn.train import Progress, Recipe
+from pocketnn.recipe import Recipe
+from pocketnn.train import Progress
 
 __all__ = ["audit_source", "audit_training"]
 

@@ -12,10 +12,10 @@ from pocketnn.audit.report import Evidence, Subject
 from pocketnn.audit.verdict import Target
 from pocketnn.data import Dataset
 from pocketnn.machine import Machine, Widths
-from pocketnn.nn import WEIGHT_LIMIT
+from pocketnn.recipe import WEIGHT_LIMIT, Recipe
 from pocketnn.saved import Saved
 from pocketnn.scores import Scores
-from pocketnn.train import Progress, Recipe, train
+from pocketnn.train import Progress, train
 
 __all__ = ["Evaluation", "Ladder", "Source", "Training", "run_on", "targets_of"]
 

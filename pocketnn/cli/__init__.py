@@ -13,6 +13,7 @@ from pocketnn.cli.audit import audit
 from pocketnn.cli.bench import bench
 from pocketnn.cli.conform import conform
 from pocketnn.cli.data import data
+from pocketnn.cli.recipe import recipes
 from pocketnn.cli.replay import replay
 from pocketnn.cli.sweep import sweep
 from pocketnn.cli.trace import trace
@@ -66,5 +67,5 @@ def main() -> None:
     """
 
 
-for command in (train, evaluate, audit, sweep, replay, trace, conform, data, bench):
+for command in (train, evaluate, audit, recipes, sweep, replay, trace, conform, data, bench):
     main.add_command(command)

@@ -24,10 +24,9 @@ from pocketnn.cli.options import (
     machine_options,
     overflow_of,
     progress_line,
-    recipe_of,
-    recipe_options,
     widths_of,
 )
+from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import load_dataset
 from pocketnn.errors import UsageError
@@ -141,9 +140,7 @@ def _source(
     dataset = load_dataset(data, limit)
     if program is None:
         return Training(dataset, recipe_of(options))
-    context = click.get_current_context()
-    given = context.get_parameter_source("activation") is click.core.ParameterSource.COMMANDLINE
-    saved = load_saved(program, dataset, options["activation"] if given else None)
+    saved = load_saved(program, dataset, options["activation"])
     return Evaluation(str(program), saved, dataset)
 
 

@@ -18,7 +18,7 @@ from pocketnn.cli.options import (
     widths_of,
 )
 from pocketnn.data import load_dataset
-from pocketnn.train import Recipe
+from pocketnn.recipe import Recipe
 
 __all__ = ["bench"]
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from pocketnn.activations import ACTIVATIONS
 from pocketnn.arith import MAX_BITS, MIN_BITS, Overflow
-from pocketnn.dfa import ALGORITHMS
 from pocketnn.machine import Widths
-from pocketnn.train import Progress, Recipe
+from pocketnn.train import Progress
 
 __all__ = [
     "MODES",
@@ -26,8 +24,6 @@ __all__ = [
     "machine_options",
     "overflow_of",
     "progress_line",
-    "recipe_of",
-    "recipe_options",
     "widths_of",
 ]
 
@@ -83,7 +79,6 @@ class StepRange(click.ParamType):  # type: ignore[type-arg]  # generic only in n
         return steps
 
 
-_DEFAULT = Recipe()
 MODES = [o.value for o in Overflow]
 WORD = click.IntRange(MIN_BITS, MAX_BITS)
 
@@ -91,29 +86,6 @@ data_options = all_of(
     click.option("--data", default="digits", show_default=True, metavar="NAME|DIR", help="Dataset, or its folder."),
     click.option("--limit", type=click.IntRange(1), help="Use only the first N training and the first N test images."),
 )
-recipe_options = all_of(
-    click.option("--hidden", type=Sizes(), default="100,50", show_default=True, help="Sizes of the hidden layers."),
-    click.option(
-        "--activation", type=click.Choice(list(ACTIVATIONS)), default=_DEFAULT.activation, show_default=True,
-        help="Activation of every layer.",
-    ),
-    click.option(
-        "--algorithm", type=click.Choice(ALGORITHMS), default=_DEFAULT.algorithm, show_default=True,
-        help="Direct Feedback Alignment or back-propagation.",
-    ),
-    click.option("--batch-norm", is_flag=True, help="Batch normalisation in place of the bias."),
-    click.option("--epochs", type=click.IntRange(0), default=5, show_default=True, help="Passes over the images."),
-    click.option("--batch", type=click.IntRange(1), default=_DEFAULT.batch, show_default=True, help="Rows a step."),
-    click.option(
-        "--lr-inv", type=click.IntRange(1), default=_DEFAULT.lr_inv, show_default=True,
-        help="Inverse learning rate; doubles at epochs 10, 20, ...",
-    ),
-    click.option("--seed", type=click.IntRange(0), default=_DEFAULT.seed, show_default=True, help="Of glibc's rand()."),
-    click.option(
-        "--input-shift", type=click.IntRange(0, MAX_BITS), default=0, show_default=True,
-        help="Divide pixels by 2^N first, as an op of the program.",
-    ),
-)  # fmt: skip
 machine_options = all_of(
     click.option("--word", type=WORD, default=32, show_default=True, help="Register width of every role, in bits."),
     click.option("--accumulator", type=WORD, help="Width of accumulators, where it differs."),
@@ -123,11 +95,6 @@ machine_options = all_of(
     ),
 )  # fmt: skip
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
-
-
-def recipe_of(options: Mapping[str, Any]) -> Recipe:
-    """The training recipe that `recipe_options` describe."""
-    return Recipe(**{name: options[name] for name in Recipe.__dataclass_fields__})
 
 
 def widths_of(word: int, accumulator: int | None) -> Widths:

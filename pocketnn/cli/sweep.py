@@ -17,7 +17,8 @@ from pocketnn.arith import Overflow
 from pocketnn.audit.sections import share_right
 from pocketnn.audit.text import compact
 from pocketnn.cli.lists import WORDS, Numbers
-from pocketnn.cli.options import data_options, json_option, progress_line, recipe_of, recipe_options
+from pocketnn.cli.options import data_options, json_option, progress_line
+from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.errors import UsageError
 from pocketnn.files import check_writable
 from pocketnn.sweep import SCHEMA, Plan, run_sweep
@@ -72,7 +73,7 @@ def sweep(
         words,
         modes,
         batches or (recipe.batch,),
-        lr_invs or (options["lr_inv"],),
+        lr_invs or (recipe.lr_inv,),
         seeds or (recipe.seed,),
     )
     with _executor(jobs, dask) as executor:
@@ -102,8 +103,10 @@ def _row(line: dict[str, Any]) -> str:
     flags, first = line["flags"], line["first_overflow"]
     bits = line["bits"] and max(line["bits"].values())
     place = first["site"] if first else f"needs {bits} bits" if bits else "none"
+    rate = line["lr_inv"]
+    rates = ",".join(map(str, rate)) if isinstance(rate, (list, tuple)) else rate
     return (
-        f"{line['batch']:>5}{line['lr_inv']:>8}{line['seed']:>6}  {machine:<12}"
+        f"{line['batch']:>5}{rates:>8}{line['seed']:>6}  {machine:<12}"
         f"{share_right(line['test_correct'], line['test_total']):>22}{compact(flags['events']):>10}"
         f"{compact(flags['corrupted']):>7}  {place}"
     )

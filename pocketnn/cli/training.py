@@ -18,10 +18,9 @@ from pocketnn.cli.options import (
     machine_options,
     overflow_of,
     progress_line,
-    recipe_of,
-    recipe_options,
     widths_of,
 )
+from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import load_dataset
 from pocketnn.machine import Ledger, Machine
@@ -71,6 +70,7 @@ def train(
         meta: dict[str, int | str] = {
             "activation": recipe.activation,
             "input_shift": recipe.input_shift,
+            "input_centre": recipe.input_centre,
             "batch": recipe.batch,
         }
         save_weights(save, run.network.parameters(), meta)

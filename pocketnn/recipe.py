@@ -1,0 +1,91 @@
+"""Recipe: how a network is trained, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from pocketnn.arith import MAX_BITS
+from pocketnn.errors import UsageError
+
+__all__ = ["ALGORITHMS", "WEIGHT_LIMIT", "Recipe"]
+
+ALGORITHMS = ("dfa", "bp")
+WEIGHT_LIMIT = 32767  # weights and biases are clamped to +-32767 after every update (PocketNN reference)
+_TARGETS = range(-(1 << 15), 1 << 15)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to train: layer sizes between input and output, algorithm, schedule, seed. The defaults are the reference's.
+
+    Where a field holds one number per layer, a single one counts for all of them.
+
+    init: draw the initial weights and biases of each layer from -init..init without 0, layer by layer; empty: as the
+    reference does (all zero for DFA, its He-like range for BP).
+    lr_inv: inverse learning rate of each layer; doubles at the start of every `lr_doubling`-th epoch.
+    carry: add the remainder of each update's division to the next gradient of the same weight, instead of dropping it.
+    target_on, target_off: target of the true class and of all others.
+    one_sided: an output beyond its target, on the side away from the other target, is no error (squared hinge loss).
+    gain: multiply the loss delta by this before it goes back, so that the division by grad_inv drops less of it.
+    error_div: divide the error that reaches each hidden layer by this.
+    weight_limit: weights and biases of each layer are clamped to +-weight_limit after every update.
+    input_shift: divide pixels by 2^input_shift before they enter the network (0 for none).
+    input_centre: subtract this from every pixel, after the shift.
+    Raises UsageError for values that make no sense.
+    """
+
+    hidden: tuple[int, ...] = (100, 50)
+    activation: str = "pocket_tanh"
+    algorithm: str = "dfa"
+    batch_norm: bool = False
+    epochs: int = 3
+    batch: int = 20
+    lr_inv: tuple[int, ...] = (1000,)
+    seed: int = 1
+    input_shift: int = 0
+    input_centre: int = 0
+    init: tuple[int, ...] = ()
+    lr_doubling: int = 10
+    carry: bool = False
+    target_on: int = 15
+    target_off: int = 0
+    one_sided: bool = False
+    gain: int = 1
+    error_div: tuple[int, ...] = (1,)
+    weight_limit: tuple[int, ...] = (WEIGHT_LIMIT,)
+
+    def __post_init__(self) -> None:
+        if self.algorithm not in ALGORITHMS:
+            raise UsageError(f"algorithm {self.algorithm!r} does not exist; there are {' and '.join(ALGORITHMS)}")
+        for name in ("epochs", "input_shift", "input_centre"):
+            self._at_least(name, 0)
+        for name in ("batch", "lr_inv", "init", "lr_doubling", "gain", "error_div", "weight_limit"):
+            self._at_least(name, 1)
+        if self.input_shift > MAX_BITS:
+            raise UsageError(f"input_shift is {self.input_shift}: no word has more than {MAX_BITS} bits")
+        if self.target_on <= self.target_off:
+            raise UsageError(f"target_on is {self.target_on}: it must be above target_off, {self.target_off}")
+        for name in ("target_on", "target_off"):
+            if getattr(self, name) not in _TARGETS:
+                raise UsageError(f"{name} is {getattr(self, name)}: give one from {_TARGETS[0]} to {_TARGETS[-1]}")
+        layers = len(self.hidden) + 1
+        for name, count in (("lr_inv", layers), ("init", layers), ("weight_limit", layers), ("error_div", layers - 1)):
+            given = len(getattr(self, name))
+            if given not in (1, count) and not (name == "init" and given == 0):
+                raise UsageError(f"{name} has {given} numbers: give one for all layers, or {count}, one for each")
+
+    def _at_least(self, name: str, least: int) -> None:
+        value = getattr(self, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if number < least:
+                raise UsageError(f"{name} is {number}: give a whole number from {least}")
+
+    def per_layer(self, name: str) -> tuple[int, ...]:
+        """The numbers of the field `name`, one for each of its layers (hidden layers alone for error_div)."""
+        given: tuple[int, ...] = getattr(self, name)
+        layers = len(self.hidden) + (name != "error_div")
+        return given * layers if len(given) == 1 else given
+
+    def differing(self) -> dict[str, object]:
+        """The fields that are not as in the reference, by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}

@@ -1,0 +1,58 @@
+"""Update rules: how a gradient changes the weights and biases of a layer. Written against Machine alone."""
+
+from __future__ import annotations
+
+from pocketnn.arith import Role, Values
+from pocketnn.machine import Machine
+from pocketnn.nn import Dense
+
+__all__ = ["Update"]
+
+
+class _Parameter:
+    """One matrix's rule: value <- clamp(value + gradient / -lr_inv), the division truncating.
+
+    role: the register that the values live in. prefix: of the site names. carry: shape of the remainders if they are
+    kept: what the division left over (less than lr_inv in magnitude), in update registers, joins the next gradient.
+    """
+
+    def __init__(
+        self, m: Machine, role: Role, prefix: str, limits: tuple[Values, Values], carry: tuple[int, ...] | None
+    ) -> None:
+        self.m, self.role, self.prefix, self.limits = m, role, prefix, limits
+        self.remainder: Values | None = None
+        if carry:
+            rows, columns = carry
+            self.remainder = m.load([[0] * columns] * rows, Role.UPDATE, at=f"{prefix}carry_zero")
+
+    def __call__(self, value: Values, gradient: Values, neg_lr_inv: Values) -> Values:
+        m, at = self.m, self.prefix
+        if self.remainder is not None:
+            gradient = m.add(gradient, self.remainder, at=f"{at}carry_add")
+        step = m.div(gradient, neg_lr_inv, Role.UPDATE, at=f"{at}div")
+        if self.remainder is not None:
+            spent = m.mul(step, neg_lr_inv, at=f"{at}carry_mul")
+            self.remainder = m.sub(gradient, spent, Role.UPDATE, at=f"{at}carry_sub")
+        return m.clamp(m.add(value, step, at=f"{at}add"), *self.limits, self.role, at=f"{at}clamp")
+
+
+class Update:
+    """Updates a layer by its delta; with batch normalisation the bias stays, since beta takes its place.
+
+    weight_limit: weights and biases are clamped to +-weight_limit. carry: see _Parameter; not for gamma and beta.
+    """
+
+    def __init__(self, layer: Dense, weight_limit: int, carry: bool = False) -> None:
+        m = layer.m
+        limits = m.constant(-weight_limit, "clamp_lo"), m.constant(weight_limit, "clamp_hi")
+        self.layer, self.m = layer, m.scope("update")
+        self.weight = _Parameter(self.m, Role.WEIGHT, "", limits, layer.weight.shape if carry else None)
+        self.bias = _Parameter(self.m, Role.BIAS, "bias_", limits, layer.bias.shape if carry else None)
+
+    def __call__(self, delta: Values, neg_lr_inv: Values) -> None:
+        """One step against the gradient x^T delta of the weights, and the sum of `delta` (N x out) of the bias."""
+        m, layer = self.m, self.layer
+        gradient = m.mac(m.transpose(layer.x, (1, 0), layer.input_role), delta)
+        layer.weight = self.weight(layer.weight, gradient, neg_lr_inv)
+        if layer.norm is None:
+            layer.bias = self.bias(layer.bias, m.sum(delta, 0, at="bias_sum"), neg_lr_inv)
