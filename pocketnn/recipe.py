@@ -7,9 +7,10 @@ from dataclasses import dataclass, fields
 from pocketnn.arith import MAX_BITS
 from pocketnn.errors import UsageError
 
-__all__ = ["ALGORITHMS", "WEIGHT_LIMIT", "Recipe"]
+__all__ = ["ALGORITHMS", "SCHEDULES", "WEIGHT_LIMIT", "Recipe"]
 
 ALGORITHMS = ("dfa", "bp")
+SCHEDULES = ("doubling", "linear")
 WEIGHT_LIMIT = 32767  # weights and biases are clamped to +-32767 after every update (PocketNN reference)
 _TARGETS = range(-(1 << 15), 1 << 15)
 
@@ -22,7 +23,7 @@ class Recipe:
 
     init: draw the initial weights and biases of each layer from -init..init without 0, layer by layer; empty: as the
     reference does (all zero for DFA, its He-like range for BP).
-    lr_inv: inverse learning rate of each layer; doubles at the start of every `lr_doubling`-th epoch.
+    lr_inv: inverse learning rate of each layer in the first epoch; schedule: what becomes of it (see `rates`).
     carry: add the remainder of each update's division to the next gradient of the same weight, instead of dropping it.
     target_on, target_off: target of the true class and of all others.
     one_sided: an output beyond its target, on the side away from the other target, is no error (squared hinge loss).
@@ -45,6 +46,7 @@ class Recipe:
     input_shift: int = 0
     input_centre: int = 0
     init: tuple[int, ...] = ()
+    schedule: str = "doubling"
     lr_doubling: int = 10
     carry: bool = False
     target_on: int = 15
@@ -57,6 +59,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.algorithm not in ALGORITHMS:
             raise UsageError(f"algorithm {self.algorithm!r} does not exist; there are {' and '.join(ALGORITHMS)}")
+        if self.schedule not in SCHEDULES:
+            raise UsageError(f"schedule {self.schedule!r} does not exist; there are {' and '.join(SCHEDULES)}")
         for name in ("epochs", "input_shift", "input_centre"):
             self._at_least(name, 0)
         for name in ("batch", "lr_inv", "init", "lr_doubling", "gain", "error_div", "weight_limit"):
@@ -85,6 +89,17 @@ class Recipe:
         given: tuple[int, ...] = getattr(self, name)
         layers = len(self.hidden) + (name != "error_div")
         return given * layers if len(given) == 1 else given
+
+    def rates(self, epoch: int) -> tuple[int, ...]:
+        """The inverse learning rates in an epoch, counted from 1.
+
+        doubling: doubled at the start of epochs lr_doubling, 2 lr_doubling, ...
+        linear: the rate falls by an equal amount each epoch, to 1/epochs of the first in the last, so that the inverse
+        is lr_inv * epochs / (epochs left, this one included), the division truncating.
+        """
+        if self.schedule == "doubling":
+            return tuple(value << epoch // self.lr_doubling for value in self.lr_inv)
+        return tuple(value * self.epochs // (self.epochs - epoch + 1) for value in self.lr_inv)
 
     def differing(self) -> dict[str, object]:
         """The fields that are not as in the reference, by name."""

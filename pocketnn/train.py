@@ -95,12 +95,12 @@ def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | Non
     targets = np.where(np.arange(dataset.classes) == labels[:, None], on, off)
     rows = recipe.batch if recipe.batch_norm else EVALUATION_ROWS  # batch statistics depend on the batch
     order = list(range(count))
-    lr_inv = recipe.lr_inv
+    rates = recipe.lr_inv
     results: list[EpochResult] = []
     for epoch in range(1, recipe.epochs + 1):
-        if epoch % recipe.lr_doubling == 0:
-            lr_inv = tuple(2 * value for value in lr_inv)
-            learner.set_lr_inv(lr_inv)
+        if recipe.rates(epoch) != rates:
+            rates = recipe.rates(epoch)
+            learner.set_lr_inv(rates)
         rand.shuffle(order)
         loss, correct = learner.loss.zero, 0
         steps = count // recipe.batch

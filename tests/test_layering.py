@@ -75,6 +75,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "sweep": (40, "both"),
     "yardstick": (40, "both"),
     "bench": (40, "both"),
+    "accuracy": (40, "both"),
     "conform": (40, "both"),
     "prove": (40, "both"),
     "prove.*": (40, "both"),

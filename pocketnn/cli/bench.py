@@ -8,6 +8,7 @@ from dataclasses import asdict
 import click
 
 from pocketnn.bench import measure
+from pocketnn.cli.accuracy import accuracy
 from pocketnn.cli.options import (
     Sizes,
     data_options,
@@ -23,13 +24,15 @@ from pocketnn.recipe import Recipe
 __all__ = ["bench"]
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @data_options
 @click.option("--hidden", type=Sizes(), default="100,50", show_default=True, help="Sizes of the hidden layers.")
 @click.option("--epochs", type=click.IntRange(1), default=1, show_default=True, help="Passes over the training images.")
 @machine_options
 @json_option
+@click.pass_context
 def bench(
+    ctx: click.Context,
     data: str,
     limit: int | None,
     hidden: tuple[int, ...],
@@ -42,7 +45,10 @@ def bench(
     """Time the emulation against the same network in plain int64 NumPy, in one session.
 
     Times differ between machines and moments; the ratios are what to compare. `--data mnist` is the real thing.
+    With a COMMAND, measure that instead; the options before it count for the timing alone.
     """
+    if ctx.invoked_subcommand:
+        return
     dataset = load_dataset(data, limit)
     recipe = Recipe(hidden, epochs=epochs)
     results = measure(dataset, recipe, widths_of(word, accumulator), overflow_of(overflow), progress_line())
@@ -60,3 +66,6 @@ def bench(
         "share of the emulation's time per op: "
         + ", ".join(f"{op} {share:.0%}" for op, share in results[1].shares.items())
     )
+
+
+bench.add_command(accuracy)

@@ -11,7 +11,7 @@ import click
 
 from pocketnn.activations import ACTIVATIONS
 from pocketnn.cli.options import Sizes, all_of, json_option
-from pocketnn.recipe import ALGORITHMS, Recipe
+from pocketnn.recipe import ALGORITHMS, SCHEDULES, Recipe
 from pocketnn.recipes import RECIPES, Named
 
 __all__ = ["recipe_of", "recipe_options", "recipes"]
@@ -29,7 +29,8 @@ _FIELDS: dict[str, tuple[Any, str]] = {
     "epochs": (_NATURAL, "Passes over the images."),
     "batch": (_COUNT, "Rows a step."),
     "lr_inv": (_NUMBERS, "Inverse learning rate; one, or one a layer."),
-    "lr_doubling": (_COUNT, "The inverse learning rate doubles every N epochs."),
+    "schedule": (click.Choice(SCHEDULES), "How the learning rate falls: halved now and then, or a bit each epoch."),
+    "lr_doubling": (_COUNT, "In schedule doubling, the inverse learning rate doubles every N epochs."),
     "seed": (_NATURAL, "Of glibc's rand()."),
     "init": (_NUMBERS, "Draw initial weights from -N..N; one, or one a layer."),
     "carry": (None, "Add the remainder of an update's division to the next gradient."),
