@@ -57,7 +57,7 @@ class Learner:
         self.loss = L2Loss(m, recipe.target_on if recipe.one_sided else None)
         limits = recipe.per_layer("weight_limit")
         self.updates = [Update(*pair, recipe.carry) for pair in zip(network.layers, limits, strict=True)]
-        self.set_lr_inv(recipe.lr_inv)
+        self.set_lr_inv(recipe.rates(1))
         self.gain = m.constant(recipe.gain, "gain") if recipe.gain > 1 else None
         self._source = feedback
         self.feedback: list[Values] | None = None

@@ -41,11 +41,11 @@ class Recipe:
     batch_norm: bool = False
     epochs: int = 3
     batch: int = 20
-    lr_inv: tuple[int, ...] = (1000,)
+    lr_inv: int | tuple[int, ...] = 1000
     seed: int = 1
     input_shift: int = 0
     input_centre: int = 0
-    init: tuple[int, ...] = ()
+    init: int | tuple[int, ...] = ()
     schedule: str = "doubling"
     lr_doubling: int = 10
     carry: bool = False
@@ -53,8 +53,8 @@ class Recipe:
     target_off: int = 0
     one_sided: bool = False
     gain: int = 1
-    error_div: tuple[int, ...] = (1,)
-    weight_limit: tuple[int, ...] = (WEIGHT_LIMIT,)
+    error_div: int | tuple[int, ...] = 1
+    weight_limit: int | tuple[int, ...] = WEIGHT_LIMIT
 
     def __post_init__(self) -> None:
         if self.algorithm not in ALGORITHMS:
@@ -74,32 +74,36 @@ class Recipe:
                 raise UsageError(f"{name} is {getattr(self, name)}: give one from {_TARGETS[0]} to {_TARGETS[-1]}")
         layers = len(self.hidden) + 1
         for name, count in (("lr_inv", layers), ("init", layers), ("weight_limit", layers), ("error_div", layers - 1)):
-            given = len(getattr(self, name))
+            given = len(self._numbers(name))
             if given not in (1, count) and not (name == "init" and given == 0):
                 raise UsageError(f"{name} has {given} numbers: give one for all layers, or {count}, one for each")
 
     def _at_least(self, name: str, least: int) -> None:
-        value = getattr(self, name)
-        for number in value if isinstance(value, tuple) else (value,):
+        for number in self._numbers(name):
             if number < least:
                 raise UsageError(f"{name} is {number}: give a whole number from {least}")
 
+    def _numbers(self, name: str) -> tuple[int, ...]:
+        given: int | tuple[int, ...] = getattr(self, name)
+        return given if isinstance(given, tuple) else (given,)
+
     def per_layer(self, name: str) -> tuple[int, ...]:
         """The numbers of the field `name`, one for each of its layers (hidden layers alone for error_div)."""
-        given: tuple[int, ...] = getattr(self, name)
+        given = self._numbers(name)
         layers = len(self.hidden) + (name != "error_div")
         return given * layers if len(given) == 1 else given
 
     def rates(self, epoch: int) -> tuple[int, ...]:
-        """The inverse learning rates in an epoch, counted from 1.
+        """The inverse learning rates in an epoch, counted from 1: one for all layers, or one for each.
 
         doubling: doubled at the start of epochs lr_doubling, 2 lr_doubling, ...
         linear: the rate falls by an equal amount each epoch, to 1/epochs of the first in the last, so that the inverse
         is lr_inv * epochs / (epochs left, this one included), the division truncating.
         """
         if self.schedule == "doubling":
-            return tuple(value << epoch // self.lr_doubling for value in self.lr_inv)
-        return tuple(value * self.epochs // (self.epochs - epoch + 1) for value in self.lr_inv)
+            return tuple(value << epoch // self.lr_doubling for value in self._numbers("lr_inv"))
+        epochs = max(self.epochs, 1)
+        return tuple(value * epochs // (epochs - epoch + 1) for value in self._numbers("lr_inv"))
 
     def differing(self) -> dict[str, object]:
         """The fields that are not as in the reference, by name."""

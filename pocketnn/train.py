@@ -95,7 +95,7 @@ def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | Non
     targets = np.where(np.arange(dataset.classes) == labels[:, None], on, off)
     rows = recipe.batch if recipe.batch_norm else EVALUATION_ROWS  # batch statistics depend on the batch
     order = list(range(count))
-    rates = recipe.lr_inv
+    rates = recipe.rates(1)
     results: list[EpochResult] = []
     for epoch in range(1, recipe.epochs + 1):
         if recipe.rates(epoch) != rates:

@@ -62,8 +62,13 @@ def inference(dims: Sequence[int], batch_norm: bool = False, rows: int = 1) -> t
     )
 
 
-def training(dims: Sequence[int], batch: int, algorithm: str, batch_norm: bool = False) -> tuple[Stored, ...]:
-    """Arrays of training in batches: the parameters change, and every layer's activations are kept for the update."""
+def training(
+    dims: Sequence[int], batch: int, algorithm: str, batch_norm: bool = False, carry: bool = False
+) -> tuple[Stored, ...]:
+    """Arrays of training in batches: the parameters change, and every layer's activations are kept for the update.
+
+    carry: a remainder is kept for each weight and bias.
+    """
     outs = dims[1:]
     units = batch * sum(outs)
     feedback = sum(outs[:-1]) * outs[-1] if algorithm == "dfa" else 0
@@ -77,6 +82,7 @@ def training(dims: Sequence[int], batch: int, algorithm: str, batch_norm: bool =
         Stored("standardised", Role.ACCUMULATOR, units if batch_norm else 0, False),
         Stored("deltas", Role.DELTA, batch * (outs[-1] + max(outs)), False),
         Stored("updates", Role.UPDATE, max(outs), False),
+        Stored("remainders", Role.UPDATE, sum(n * m + m for n, m in itertools.pairwise(dims)) if carry else 0, False),
     )
 
 

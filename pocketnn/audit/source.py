@@ -61,7 +61,7 @@ class Training:
             {"dims": dims, **{name: _fact(getattr(recipe, name)) for name in Recipe.__dataclass_fields__}},
             {
                 "inference": memory.inference(layers, recipe.batch_norm, recipe.batch if recipe.batch_norm else 1),
-                "training": memory.training(layers, recipe.batch, recipe.algorithm, recipe.batch_norm),
+                "training": memory.training(layers, recipe.batch, recipe.algorithm, recipe.batch_norm, recipe.carry),
             },
         )
 

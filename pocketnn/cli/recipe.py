@@ -45,10 +45,15 @@ _FIELDS: dict[str, tuple[Any, str]] = {
 }
 
 
+def _shown(value: object) -> str:
+    """A field's value as it is given on the command line."""
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def _option(field: str) -> Any:
     kind, text = _FIELDS[field]
     name, default = field.replace("_", "-"), getattr(_QUICK, field)
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    shown = _shown(default)
     if kind is None:
         return click.option(f"--{name}/--no-{name}", field, default=None, help=text)
     return click.option(f"--{name}", field, type=kind, help=f"{text}  [default: {shown or 'as the reference does'}]")
@@ -87,6 +92,5 @@ def _text(named: Named) -> str:
     for field in _FIELDS:
         if field in shown:
             value = shown[field]
-            text = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            lines.append(f"  --{field.replace('_', '-')}" + ("" if value is True else f" {text}"))
+            lines.append(f"  --{field.replace('_', '-')}" + ("" if value is True else f" {_shown(value)}"))
     return "\n".join(lines)
