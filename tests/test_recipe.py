@@ -1,0 +1,91 @@
+"""Recipes: what they accept, what they say of themselves, and the named ones."""
+
+import json
+from dataclasses import fields, replace
+
+import pytest
+from click.testing import CliRunner
+
+from pocketnn.cli import main
+from pocketnn.errors import UsageError
+from pocketnn.recipe import Recipe
+from pocketnn.recipes import RECIPES
+
+
+@pytest.mark.parametrize(("field", "value"), [
+    ("epochs", -1), ("batch", 0), ("lr_inv", 0), ("lr_inv", (1, 0, 1)), ("input_shift", -1), ("input_shift", 49),
+    ("input_centre", -1), ("algorithm", "sgd"), ("schedule", "cosine"), ("init", (5, 0, 5)), ("gain", 0),
+    ("error_div", (1, 0)), ("weight_limit", (9, 9, 0)), ("lr_doubling", 0), ("target_on", 0), ("target_on", 1 << 15),
+    ("target_off", -(1 << 15) - 1),
+])  # fmt: skip
+def test_recipes_that_make_no_sense(field, value):
+    wrong = min(value) if isinstance(value, tuple) else value
+    with pytest.raises(UsageError, match=f"{field}.*{wrong}"):
+        Recipe(**{field: value})
+
+
+@pytest.mark.parametrize("field", ["lr_inv", "init", "weight_limit", "error_div"])
+def test_a_number_per_layer_means_every_layer(field):
+    layers = 2 if field == "error_div" else 3
+    assert Recipe(**{field: 5}).per_layer(field) == (5,) * layers
+    numbers = tuple(range(1, layers + 1))
+    assert Recipe(**{field: numbers}).per_layer(field) == numbers
+    for wrong in ((*numbers, 1), numbers[1:] * 2 + (1,) * 3):
+        with pytest.raises(UsageError, match=f"{field} has {len(wrong)} numbers.*or {layers}"):
+            Recipe(**{field: wrong})
+
+
+def test_rates_double_as_in_the_reference():
+    recipe = Recipe(lr_inv=1000)
+    assert [recipe.rates(epoch) for epoch in (1, 9, 10, 19, 20, 30)] == [
+        (1000,), (1000,), (2000,), (2000,), (4000,), (8000,),
+    ]  # fmt: skip
+
+
+def test_rates_of_the_linear_schedule_end_at_an_epochth():
+    recipe = Recipe(lr_inv=(1000, 7, 90), schedule="linear", epochs=4)
+    assert [recipe.rates(epoch) for epoch in (1, 2, 3, 4)] == [
+        (1000, 7, 90), (1333, 9, 120), (2000, 14, 180), (4000, 28, 360),
+    ]  # fmt: skip
+    assert Recipe(schedule="linear", epochs=0).rates(1) == (1000,)
+
+
+def test_differing_is_what_it_takes_to_make_it_again():
+    for recipe in (Recipe(), Recipe((5,), carry=True, error_div=(3,)), *(named.recipe for named in RECIPES.values())):
+        assert Recipe(**recipe.differing()) == recipe
+        assert all(recipe.differing()[name] != getattr(Recipe(), name) for name in recipe.differing())
+
+
+def test_every_named_recipe_says_what_it_reaches():
+    for name, named in RECIPES.items():
+        assert named.name == name
+        assert named.words
+        assert "seeds 1 to 5" in named.reaches
+
+
+def shown(*args):
+    result = CliRunner().invoke(main, ["recipes", *args])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_the_printed_options_make_the_same_recipe(name):
+    from pocketnn.cli.recipe import recipe_of, recipe_options
+
+    seen = {}
+    import click
+
+    command = click.command()(recipe_options(lambda **options: seen.update(options)))
+    printed = " ".join(line for line in shown(name).splitlines() if line.startswith("  --")).split()
+    command.main(printed, standalone_mode=False)
+    assert recipe_of(seen) == RECIPES[name].recipe
+    command.main(["--recipe", name, "--seed", "3", "--epochs", "1", "--no-carry"], standalone_mode=False)
+    assert recipe_of(seen) == replace(RECIPES[name].recipe, seed=3, epochs=1, carry=False)
+
+
+def test_recipes_as_json():
+    data = json.loads(shown("--json"))
+    assert [entry["name"] for entry in data["recipes"]] == list(RECIPES)
+    for entry in data["recipes"]:
+        assert set(entry["recipe"]) == {field.name for field in fields(Recipe)}
