@@ -13,8 +13,8 @@ from pocketnn.data import load_dataset
 from pocketnn.errors import OverflowTrap
 from pocketnn.machine import Machine, Widths
 from pocketnn.nn import Architecture
-from pocketnn.saved import Saved
 from pocketnn.recipe import Recipe
+from pocketnn.saved import Saved
 from pocketnn.train import train
 
 DATA = load_dataset("digits", 200)

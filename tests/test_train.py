@@ -1,6 +1,5 @@
 """Training and evaluation: against the reference's run, the yardstick, a second opinion, and across backends."""
 
-
 import numpy as np
 import pytest
 from plain import Plain
