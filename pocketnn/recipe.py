@@ -31,7 +31,8 @@ class Recipe:
     error_div: divide the error that reaches each hidden layer by this.
     weight_limit: weights and biases of each layer are clamped to +-weight_limit after every update.
     input_shift: divide pixels by 2^input_shift before they enter the network (0 for none).
-    input_centre: subtract this from every pixel, after the shift.
+    input_centre: subtract this from every pixel, after the division.
+    jitter: move the images of each training batch by up to this many pixels, drawn for each batch (0 for not at all).
     Raises UsageError for values that make no sense.
     """
 
@@ -45,6 +46,7 @@ class Recipe:
     seed: int = 1
     input_shift: int = 0
     input_centre: int = 0
+    jitter: int = 0
     init: int | tuple[int, ...] = ()
     schedule: str = "doubling"
     lr_doubling: int = 10
@@ -61,7 +63,7 @@ class Recipe:
             raise UsageError(f"algorithm {self.algorithm!r} does not exist; there are {' and '.join(ALGORITHMS)}")
         if self.schedule not in SCHEDULES:
             raise UsageError(f"schedule {self.schedule!r} does not exist; there are {' and '.join(SCHEDULES)}")
-        for name in ("epochs", "input_shift", "input_centre"):
+        for name in ("epochs", "input_shift", "input_centre", "jitter"):
             self._at_least(name, 0)
         for name in ("batch", "lr_inv", "init", "lr_doubling", "gain", "error_div", "weight_limit"):
             self._at_least(name, 1)

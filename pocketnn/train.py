@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pocketnn.arith import Role, Values
+from pocketnn.arith import Role, Tensor, Values
 from pocketnn.data import Dataset, Split
 from pocketnn.dfa import Learner
 from pocketnn.errors import UsageError
 from pocketnn.init import Rand
+from pocketnn.jitter import Jitter
 from pocketnn.machine import Machine
 from pocketnn.nn import Architecture, Network
 from pocketnn.recipe import Recipe
@@ -40,9 +41,11 @@ class Inputs:
         self.divisor = self.m.constant(1 << shift, "shift_by") if shift else None
         self.centre = self.m.constant(centre, "centre_by") if centre else None
 
-    def __call__(self, images: object) -> Values:
-        """N x pixels from uint8 images."""
+    def __call__(self, images: object, table: Tensor | None = None) -> Values:
+        """N x pixels from uint8 images, their pixels moved by an index table if there is one."""
         x = self.m.load(images, Role.INPUT)
+        if table is not None:
+            x = self.m.gather(x, table, Role.INPUT)
         if self.divisor is not None:
             x = self.m.div(x, self.divisor, Role.INPUT, at="shift")
         return x if self.centre is None else self.m.sub(x, self.centre, Role.INPUT, at="centre")
@@ -77,7 +80,8 @@ def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | Non
     """Train by `recipe` on `m`; test after every epoch. A last short batch is dropped, as in the reference.
 
     Draw order: initial values (BP), epoch-1 shuffle, feedback matrices at the first step (DFA), later shuffles; the
-    order of the samples carries over from epoch to epoch. Raises UsageError if there are fewer samples than `batch`.
+    order of the samples carries over from epoch to epoch. With jitter, a shift before each step.
+    Raises UsageError if there are fewer samples than `batch`, or images that cannot be shifted.
     """
     images, labels = dataset.train.images, dataset.train.labels
     count = len(labels)
@@ -91,6 +95,7 @@ def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | Non
     )
     learner = Learner(m, network, recipe, rand)
     feed = Inputs(m, recipe.input_shift, recipe.input_centre)
+    jitter = Jitter(dataset.pixels, recipe.jitter, rand) if recipe.jitter else None
     on, off = np.int16(recipe.target_on), np.int16(recipe.target_off)
     targets = np.where(np.arange(dataset.classes) == labels[:, None], on, off)
     rows = recipe.batch if recipe.batch_norm else EVALUATION_ROWS  # batch statistics depend on the batch
@@ -108,7 +113,8 @@ def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | Non
             m.now("train", epoch, step)
             chosen = np.array(order[(step - 1) * recipe.batch : step * recipe.batch])
             target = m.load(targets[chosen], Role.CONSTANT, at="target")
-            done = learner.step(feed(images[chosen]), target)
+            x = feed(images[chosen], jitter.draw() if jitter else None)
+            done = learner.step(x, target)
             loss = learner.loss.accumulate(loss, done.loss)
             correct += m.score(network.predict(done.outputs), labels[chosen])
             if progress:

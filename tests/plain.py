@@ -51,8 +51,14 @@ class Plain:
         self.left = [np.zeros_like(matrix) for matrix in (*self.weights, *self.biases)]
         self.feedback = []
 
-    def forward(self, images):
-        x = images.astype(np.int64) // 2**self.recipe.input_shift - self.recipe.input_centre
+    def forward(self, images, moved=(0, 0)):
+        x = images.astype(np.int64)
+        if any(moved):
+            side = int(x.shape[1] ** 0.5)
+            wide = np.pad(x.reshape(-1, side, side), ((0, 0), (side, side), (side, side)))
+            top, left = side - moved[0], side - moved[1]
+            x = wide[:, top : top + side, left : left + side].reshape(x.shape)
+        x = x // 2**self.recipe.input_shift - self.recipe.input_centre
         activations, slopes = [x], []
         for weight, bias in zip(self.weights, self.biases, strict=True):
             y, slope = tanh(activations[-1] @ weight + bias, weight.shape[0])
@@ -69,7 +75,9 @@ class Plain:
 
     def step(self, images, labels, rates):
         recipe, last = self.recipe, self.count - 1
-        activations, slopes = self.forward(images)
+        reach = recipe.jitter
+        place = self.rand.draw() % (2 * reach + 1) ** 2 if reach else 0
+        activations, slopes = self.forward(images, (place // (2 * reach + 1) - reach, place % (2 * reach + 1) - reach))
         true = np.arange(self.dims[-1]) == labels[:, None]
         error = activations[-1] - np.where(true, recipe.target_on, recipe.target_off)
         if recipe.one_sided:

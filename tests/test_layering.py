@@ -38,6 +38,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "vectors": (20, "vectors"),
     "vectors.*": (20, "vectors"),
     "init": (30, "network"),
+    "jitter": (30, "network"),
     "activations": (30, "network"),
     "recipe": (30, "network"),
     "recipes": (30, "network"),
@@ -93,7 +94,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "jinja2": ("audit.html",),
 }
 
-NETWORK = ("nn", "activations", "loss", "dfa", "conv", "init")  # no NumPy and no float
+NETWORK = ("nn", "activations", "loss", "dfa", "conv", "init", "update", "jitter")  # no NumPy and no float
 SPECIFICATION = ("arith.ops", "arith.word", "arith.reference")  # no float; NumPy only to hand values out
 WHOLE_MATH = {"isqrt", "prod", "gcd", "lcm", "comb"}  # what of `math` gives integers
 

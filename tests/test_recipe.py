@@ -14,6 +14,7 @@ from pocketnn.recipes import RECIPES
 
 @pytest.mark.parametrize(("field", "value"), [
     ("epochs", -1), ("batch", 0), ("lr_inv", 0), ("lr_inv", (1, 0, 1)), ("input_shift", -1), ("input_shift", 49),
+    ("jitter", -1),
     ("input_centre", -1), ("algorithm", "sgd"), ("schedule", "cosine"), ("init", (5, 0, 5)), ("gain", 0),
     ("error_div", (1, 0)), ("weight_limit", (9, 9, 0)), ("lr_doubling", 0), ("target_on", 0), ("target_on", 1 << 15),
     ("target_off", -(1 << 15) - 1),

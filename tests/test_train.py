@@ -80,9 +80,11 @@ def test_equals_the_yardstick():
            target_off=-64, one_sided=True, gain=16, error_div=(90, 80), weight_limit=(900, 800, 700),
            schedule="linear", input_centre=30, input_shift=1),
     Recipe((9,), epochs=3, batch=7, gain=3, error_div=2, weight_limit=50, init=9, lr_inv=200),
+    Recipe((9, 7), epochs=3, jitter=1, input_centre=9),
+    Recipe((9, 7), algorithm="bp", epochs=2, jitter=3, init=900, error_div=90),
 ])  # fmt: skip
 def test_options_mean_what_the_second_opinion_thinks(recipe):
-    dataset, machine = blobs(200), Machine()
+    dataset, machine = blobs(200, pixels=16), Machine()
     assert rows(train(machine, dataset, recipe))[:-1] == Plain(dataset, recipe).run()
     assert not machine.ledger.overflowed
 

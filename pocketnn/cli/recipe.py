@@ -41,6 +41,7 @@ _FIELDS: dict[str, tuple[Any, str]] = {
     "error_div": (_NUMBERS, "Divide the error that reaches a hidden layer; one, or one each."),
     "weight_limit": (_NUMBERS, "Clamp weights and biases to -N..N; one, or one a layer."),
     "input_shift": (_NATURAL, "Divide pixels by 2^N first, as an op of the program."),
+    "jitter": (_NATURAL, "Shift each training batch by up to N pixels, drawn for each."),
     "input_centre": (_NATURAL, "Subtract N from the pixels, as an op of the program."),
 }
 
