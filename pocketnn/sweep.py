@@ -182,5 +182,7 @@ def _job(path: Path, number: int, line: Mapping[str, Any]) -> Job:
     fields = Job.__dataclass_fields__
     if any(name not in line for name in (*fields, *_RESULT)):
         raise DataError(f"{path}:{number}: not the result of a job of this version")
-    values = {name: line[name] for name in fields}
-    return Job(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    values: dict[str, Any] = {name: line[name] for name in fields}
+    if isinstance(values["lr_inv"], list):
+        values["lr_inv"] = tuple(values["lr_inv"])
+    return Job(**values)

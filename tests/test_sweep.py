@@ -17,8 +17,8 @@ from pocketnn.cli import main
 from pocketnn.data import load_dataset
 from pocketnn.errors import DataError, UsageError
 from pocketnn.machine import Machine, Widths
-from pocketnn.sweep import Job, Plan, run_sweep
 from pocketnn.recipe import Recipe
+from pocketnn.sweep import Job, Plan, run_sweep
 from pocketnn.train import train
 
 PLAN = Plan("digits", 100, Recipe((8,), epochs=1), (8, 16), ("wrap", "saturate"), (10, 20), (500,), (1, 2))
@@ -202,3 +202,12 @@ def test_no_dask_scheduler_is_said(tmp_path):
     result = CliRunner().invoke(main, ["sweep", str(tmp_path / "s.jsonl"), "--dask", "nowhere"])
     assert result.exit_code == 2
     assert "--dask nowhere: no scheduler there" in result.stderr
+
+
+def test_a_rate_per_layer_is_one_value_of_the_sweep(tmp_path):
+    recipe = Recipe((8,), epochs=1, lr_inv=(500, 700))
+    plan = replace(PLAN, recipe=recipe, lr_invs=(recipe.lr_inv,), words=(32,), overflows=("wrap",), batches=(20,))
+    lines = run_sweep(plan, tmp_path / "s.jsonl", Here())
+    again = Here()
+    assert json.dumps(run_sweep(plan, tmp_path / "s.jsonl", again)) == json.dumps(lines)
+    assert again.count == 0

@@ -71,7 +71,11 @@ recipe_options = all_of(
 def recipe_of(options: Mapping[str, Any]) -> Recipe:
     """The recipe that `recipe_options` describe: the named one with what was given in its place."""
     base = RECIPES[options["recipe"]].recipe if options["recipe"] else _QUICK
-    return replace(base, **{field: options[field] for field in _FIELDS if options[field] is not None})
+    given = {field: options[field] for field in _FIELDS if options[field] is not None}
+    for field in ("lr_inv", "init", "error_div", "weight_limit"):
+        if len(given.get(field, ())) == 1:
+            (given[field],) = given[field]
+    return replace(base, **given)
 
 
 @click.command()
