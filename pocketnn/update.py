@@ -29,8 +29,10 @@ class _Parameter:
         m, at = self.m, self.prefix
         if self.remainder is not None:
             gradient = m.add(gradient, self.remainder, at=f"{at}carry_add")
-        step = m.div(gradient, neg_lr_inv, Role.UPDATE, at=f"{at}div")
-        if self.remainder is not None:
+        if self.remainder is None:
+            step = m.div(gradient, neg_lr_inv, Role.UPDATE, at=f"{at}div")
+        else:  # what is divided to zero has not vanished, so the quotient is no update register's business
+            step = m.div(gradient, neg_lr_inv, at=f"{at}div")
             spent = m.mul(step, neg_lr_inv, at=f"{at}carry_mul")
             self.remainder = m.sub(gradient, spent, Role.UPDATE, at=f"{at}carry_sub")
         return m.clamp(m.add(value, step, at=f"{at}add"), *self.limits, self.role, at=f"{at}clamp")

@@ -102,7 +102,16 @@ def test_eval_with_other_data(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "meta", [{"input_shift": 10**9}, {"input_shift": -1}, {"input_shift": "x"}, {"batch": 0}, {"activation": "gelu"}]
+    "meta",
+    [
+        {"input_shift": 10**9},
+        {"input_shift": -1},
+        {"input_shift": "x"},
+        {"batch": 0},
+        {"activation": "gelu"},
+        {"input_centre": -1},
+        {"input_centre": 1 << 17},
+    ],
 )
 def test_eval_of_weights_that_describe_nonsense(tmp_path, meta):
     path = tmp_path / "w.npz"
@@ -375,3 +384,34 @@ def test_progress_only_on_a_terminal():
     assert "epoch 1/20" in shown
     assert shown.endswith("\x1b[K")  # the line is wiped at the end
     assert "\r" not in out
+
+
+def test_saved_weights_remember_what_the_recipe_did_to_the_inputs(tmp_path):
+    path = tmp_path / "w.npz"
+    options = ["--input-centre", 5, "--carry", "--one-sided", "--init", 300, "--lr-inv", "900,500"]
+    data = json.loads(run("train", *SMALL, *options, "--save", path, "--json").stdout)
+    assert (
+        json.loads(run("eval", path, "--limit", "200", "--json").stdout)["test_correct"]
+        == (data["epochs"][-1]["test_correct"])
+    )
+    assert load_weights(path)[1]["input_centre"] == 5
+    uncentred = tmp_path / "u.npz"
+    save_weights(uncentred, load_weights(path)[0], {})
+    assert run("eval", uncentred, "--limit", "200").stdout != run("eval", path, "--limit", "200").stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--lr-inv", "1,2,3"], ["lr_inv has 3 numbers", "or 2"]),
+        (["--target-off", "15"], ["target_on is 15", "above target_off"]),
+        (["--jitter", "8"], ["jitter is 8", "8 pixels"]),
+        (["--recipe", "beste"], ["beste", "best-fashion"]),
+        (["--recipe", "best", "--hidden", "5"], ["lr_inv has 3 numbers", "or 2"]),
+        (["--gain", "0"], ["0"]),
+    ],
+)
+def test_recipes_that_make_no_sense_are_one_line(options, words):
+    result = run("train", *SMALL, *options, code=2)
+    for word in words:
+        assert word in result.stderr

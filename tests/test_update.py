@@ -39,6 +39,7 @@ def test_with_carry_the_weights_and_remainders_hold_the_whole_sum_of_gradients(l
     assert np.array_equal(-lr_inv * layer.weight.ints() + left, total)
     assert np.abs(left).max(initial=0) < lr_inv
     assert not m.ledger.overflowed
+    assert m.ledger.flags.vanished == 0
 
 
 def test_without_carry_small_gradients_are_lost():
@@ -46,6 +47,7 @@ def test_without_carry_small_gradients_are_lost():
     assert np.any(total)
     assert not np.any(layer.weight.ints())
     assert update.weight.remainder is None
+    assert m.ledger.flags.vanished > 0
     assert not any("carry" in site.name for site in m.ledger)
 
 
