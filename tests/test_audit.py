@@ -127,6 +127,10 @@ def test_outcomes_are_those_of_runs_on_their_own(report):
         assert outcome.flags == machine.ledger.flags
         assert outcome.overflowed == machine.ledger.overflowed
         assert str(outcome.first) == str(machine.ledger.first)
+        cells = {site.site: site.cells[report.outcomes.index(outcome)] for site in report.sites}
+        assert {name: str(cell.first) for name, cell in cells.items()} == {
+            site.name: str(site.witness) for site in machine.ledger
+        }
 
 
 def test_ranges_are_those_of_plain_integers(report):

@@ -84,6 +84,20 @@ def test_a_training_in_the_browser(trained, tmp_path):
 
 
 @needs_chromium
+def test_nothing_is_wider_than_a_phone(trained, tmp_path):
+    """Wide tables scroll within themselves; everything else fits 375 pixels."""
+    probe = """<style>html { width: 375px; overflow-x: hidden; }</style><script>
+        const wide = [...document.body.querySelectorAll('*')].filter(e => !e.closest('.scroll, svg'))
+            .filter(e => e.getBoundingClientRect().right > 375).map(e => e.tagName + '.' + e.className);
+        document.body.dataset.wide = [...new Set(wide)].join(' ') || 'nothing';
+        document.body.dataset.boxes = document.querySelectorAll('.scroll').length;</script></body>"""
+    document, console = browse(tmp_path, as_html(trained).replace("</body>", probe))
+    assert console == []
+    assert 'data-wide="nothing"' in document, re.findall('data-wide="[^"]*"', document)
+    assert 'data-boxes="3"' in document
+
+
+@needs_chromium
 def test_the_browser_would_tell_of_an_error(planted, tmp_path):
     _, console = browse(tmp_path, as_html(planted).replace("reveal();", "nowhere();"))
     assert any("nowhere is not defined" in line for line in console)

@@ -165,12 +165,17 @@ def test_sarif_has_a_result_per_failing_site(trained):
         if site.cells[column].verdict not in (Verdict.SAFE, Verdict.PROVED)
     }
     assert failing
-    assert [r["locations"][0]["logicalLocations"][0]["fullyQualifiedName"] for r in run["results"]] == list(failing)
+    assert list(map(name_of, run["results"])) == list(failing)
     for result in run["results"]:
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
         assert rules[result["ruleIndex"]]["defaultConfiguration"]["level"] == result["level"]
-    (first,) = [r for r in run["results"] if "First overflow" in r["message"]["text"]]
-    assert str(trained.asked.first) in first["message"]["text"]
+        witness = next(site for site in trained.sites if site.site == name_of(result)).cells[column].first
+        assert (f"First overflow: {witness}" in result["message"]["text"]) == (witness is not None)
+    assert str(trained.asked.first) in json.dumps(log).replace('\\"', '"')
+
+
+def name_of(result):
+    return result["locations"][0]["logicalLocations"][0]["fullyQualifiedName"]
 
 
 def test_a_clean_audit_has_no_sarif_results():

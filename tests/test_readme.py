@@ -1,6 +1,7 @@
 """What the README shows is true."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,12 @@ from click.testing import CliRunner
 from pocketnn.cli import main
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+@cache
+def audited():
+    """What the first command prints."""
+    return CliRunner().invoke(main, ["audit"]).stdout
 
 
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
@@ -27,7 +34,7 @@ def test_the_audit_example_prints_what_its_comments_say(capsys):
 
 def test_the_proposal_is_what_the_audit_prints():
     (block,) = re.findall(r"```\n(narrowest .*?)```", README, re.DOTALL)
-    assert block in CliRunner().invoke(main, ["audit"]).stdout
+    assert block in audited()
 
 
 def test_the_library_example_prints_what_its_comments_say(capsys):
@@ -42,7 +49,7 @@ def test_the_library_example_prints_what_its_comments_say(capsys):
 def test_the_audit_excerpt_is_what_the_audit_prints():
     blocks = re.findall(r"```\n(site .*?)```", README, re.DOTALL)
     assert len(blocks) == 1
-    printed = CliRunner().invoke(main, ["audit"]).stdout.splitlines()
+    printed = audited().splitlines()
     for line in blocks[0].splitlines():
         assert line == "..." or line in printed, line
 

@@ -139,6 +139,7 @@ def _site_data(site: SiteVerdict, report: Report) -> dict[str, Any]:
                 "verdict": cell.verdict.value,
                 "guard_bits": cell.guard_bits,
                 **flags_data(cell.flags),
+                "first_overflow": witness_data(cell.first),
             }
             for cell, outcome in zip(site.cells, report.outcomes, strict=True)
         },

@@ -88,6 +88,8 @@ def _site(site: SiteVerdict, report: Report, words: list[int], safe: Any) -> dic
     span, seen, asked = site.span, report.seen, report.asked.target
     word = asked.widths[site.role].bits if asked else words[0]
     counts = seen.counts.get(site.site) if seen else None
+    cells = list(zip(site.cells, report.outcomes, strict=True))
+    moving = seen is not None and len(seen.buckets.get(site.site, ())) > 1
     return {
         "name": site.site,
         "id": f"site-{site.site}",
@@ -99,18 +101,18 @@ def _site(site: SiteVerdict, report: Report, words: list[int], safe: Any) -> dic
         "any_order": f"{span.least:,} to {span.most:,}" if span and span[:2] != span[2:] else None,
         "bits": site.bits,
         "ladder": safe(chart.ladder(site, words)) if site.bits else "",
-        "cells": [_cell(cell, site, outcome) for cell, outcome in zip(site.cells, report.outcomes, strict=True)],
-        "asked": any(
-            cell.flags.events or cell.flags.zero_divisions
-            for cell, outcome in zip(site.cells, report.outcomes, strict=True)
-            if outcome is report.asked
-        ),
-        "loud": any(cell.flags.events or cell.flags.zero_divisions for cell in site.cells),
+        "cells": [_cell(cell, site, outcome) for cell, outcome in cells],
+        "asked": any(_loud(cell) for cell, outcome in cells if outcome is report.asked),
+        "firsts": [(outcome.name, str(cell.first)) for cell, outcome in cells if cell.first],
+        "loud": any(_loud(cell) for cell in site.cells),
         "histogram": safe(chart.histogram(counts, site.bits, word)) if counts is not None and site.bits else None,
-        "course": safe(chart.course(seen, site.site, word))
-        if seen and len(seen.buckets.get(site.site, ())) > 1
-        else None,
+        "course": safe(chart.course(seen, site.site, word)) if seen and moving else None,
     }
+
+
+def _loud(cell: Cell) -> bool:
+    """Whether the site overflowed or divided by zero there."""
+    return cell.flags.events > 0 or cell.flags.zero_divisions > 0
 
 
 def _cell(cell: Cell, site: SiteVerdict, outcome: Outcome) -> dict[str, Any]:

@@ -99,5 +99,4 @@ def _message(site: SiteVerdict, cell: Cell, report: Report) -> str:
         text += f"; {flags.zero_divisions} divisions by zero"
     if site.bits is not None:
         text += f"; the exact run needs {site.bits} bits"
-    first = report.asked.first
-    return f"{text}. First overflow: {first}" if first and first.site == site.site else f"{text}."
+    return f"{text}. First overflow: {cell.first}" if cell.first else f"{text}."

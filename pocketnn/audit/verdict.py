@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pocketnn.arith import CLEAN, Flags, Overflow, Role, Span, Word
-from pocketnn.machine import Ledger, Site, Widths
+from pocketnn.machine import Ledger, Site, Widths, Witness
 
 __all__ = ["Cell", "Proved", "SiteVerdict", "Target", "Verdict", "certified", "judge", "never_proved", "zero_free"]
 
@@ -45,12 +45,14 @@ class Cell:
     """What happened at one site on one target.
 
     guard_bits: register width less the bits that the exact run needs; negative where they are missing. A safe site
-    with negative guard bits fits in the stated order of summation alone; another order could overflow.
+    with negative guard bits fits in the stated order of summation alone; another order could overflow. first: the
+    first overflow there.
     """
 
     verdict: Verdict
     flags: Flags
     guard_bits: int | None
+    first: Witness | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +132,7 @@ def _judge_site(site: Site, runs: Sequence[tuple[Target, Ledger | None]], proved
         verdict = _verdict(flags, span, word)
         if verdict in (Verdict.SAFE, Verdict.UNREACHED) and proved(target, site.name):
             verdict = Verdict.PROVED
-        cells.append(Cell(verdict, flags, guard))
+        cells.append(Cell(verdict, flags, guard, ran.witness if ran else None))
     return SiteVerdict(
         site=site.name,
         op=site.op,
