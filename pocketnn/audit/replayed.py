@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from pocketnn.arith import Role
@@ -55,8 +55,12 @@ class Replayed:
         """What the trace says it is; its file name where it says nothing."""
         trace = self.trace
         if ABOUT in trace.header:
-            return subject_from_text(trace.header[ABOUT])
-        return Subject(trace.path.name, f"{len(trace.steps)} recorded steps, {trace.events} events")
+            found = subject_from_text(trace.header[ABOUT])
+        else:
+            found = Subject(trace.path.name, f"{len(trace.steps)} recorded steps, {trace.events} events")
+        if trace.status is None:
+            return replace(found, description=f"{found.description}; cut off after step {len(trace.steps)}")
+        return found
 
     def run(self, machine: Machine, progress: Progress | None = None) -> Scores:
         """Play every step on `machine`; the scores are those that the live run would have had there."""

@@ -18,9 +18,10 @@ _HOST = Register(Role.HOST, Word(MAX_BITS))  # for values whose own register nob
 class Recorder(Backend):
     """Executes every op on `inner` and tells `sink`; what it hands out are Handles around the inner values.
 
-    clock: of the machine that is recorded; setting it begins a new step. first, last: which steps to record, counted
-    from 1 (the build before the first counts as 1), both included. A value from before the first recorded step, or one
-    that `inner` made before it was wrapped, is recorded as a `load` of its register contents when it is first used.
+    clock: of the machine that is recorded; the first op after it was set begins a new step. first, last: which steps to
+    record, counted from 1 (the build before the first counts as 1), both included. A value from before the first
+    recorded step, or one that `inner` made before it was wrapped, is recorded as a `load` of its register contents when
+    it is first used, at the site "SITE.given": its own site, or for one that `inner` made the site that uses it.
     """
 
     def __init__(self, inner: Backend, sink: Sink, clock: Clock, first: int = 1, last: int | None = None) -> None:
@@ -78,7 +79,7 @@ class Recorder(Backend):
         """A handle for a value that the inner backend made before it was wrapped; the same one at every use."""
         known = self._foreign.get(id(value))
         if known is None:
-            code = Code(_LOAD, f"{site}.given", _HOST, (), value.shape)
+            code = Code(_LOAD, site, _HOST, (), value.shape)
             known = self._foreign[id(value)] = (value, Handle(0, code, value))
         return known[1]
 
@@ -86,7 +87,7 @@ class Recorder(Backend):
         """Record the contents of a register that was filled before the recording began."""
         self.events += 1
         x.id = self.events
-        x.code = Code(_LOAD, x.code.site, x.code.to, (), x.shape)
+        x.code = Code(_LOAD, f"{x.code.site}.given", x.code.to, (), x.shape)
         contents = x.ints()
         flags, span = self.inner.apply(_LOAD, (contents,), x.code.to, x.code.site)[1:]
         self.sink.event(Event(x, (), contents, flags, span))

@@ -203,7 +203,7 @@ class Writer:
             self._within(prod(shape) <= MAX_ELEMENTS, f"site {site}: {shape} has more than {MAX_ELEMENTS} elements")
             register = to.role.value, to.word.bits, to.overflow.value
             self._extras["code"].append((number, self._step, op.name, site, *register, text, json.dumps(shape)))
-        self._code_ids[id(code)] = (number, code)  # the code is kept, so that its id stays its own
+            self._code_ids[id(code)] = (number, code)  # the code is kept, so that its id stays its own
         return number
 
     def _checkpoint(self, x: Handle) -> None:

@@ -1,0 +1,321 @@
+"""Recorder, Program and Writer: what is recorded, and that what comes out is the same as without."""
+
+import contextlib
+import json
+
+import numpy as np
+import pytest
+from traced import DATA, chain_of, contents, convolved, digest, machine, odd_program, recipe, rows, trained
+
+import pocketnn
+from pocketnn.arith import OPS, Backend, Lockstep, Outcome, Reference, Role, Vector
+from pocketnn.errors import OverflowTrap, RecordingError, UsageError
+from pocketnn.machine import Machine
+from pocketnn.trace import Program, Recorder, Trace, record, replay, verify
+from pocketnn.train import train
+
+
+def recorded(build, backend=None, **options):
+    m = machine(backend=backend or Vector(measure=True))
+    program = Program()
+    build(m.over(Recorder(m.backend, program, m.clock, **options)))
+    return m, program
+
+
+def test_events_count_from_1_without_gaps_and_know_their_operands():
+    _, program = recorded(odd_program)
+    events = [event for _, events in program.steps for event in events]
+    assert [event.result.id for event in events] == list(range(1, len(events) + 1))
+    by_site = {event.result.code.site: event for event in events}
+    assert [x.id for x in by_site["twice"].operands] == [by_site["single"].result.id] * 2
+    assert [len(step) for _, step in program.steps] == [3, 3, 5]
+    # a step in which nothing ran, the second of the test, is none
+    assert [moment for moment, _ in program.steps] == [("build", 0, 0), ("test", 1, 1), ("test", 1, 3)]
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32])
+def test_recording_changes_nothing(tmp_path, bits):
+    plain = machine(bits, backend=Vector(measure=True))
+    expected = train(plain, DATA, recipe())
+    m, run = trained(tmp_path / "t.pnt", machine(bits))
+    assert run.epochs == expected.epochs
+    assert list(m.ledger) == list(plain.ledger)
+    for site in plain.ledger:
+        assert (m.ledger.sites[site.name].flags, m.ledger.sites[site.name].span) == (site.flags, site.span)
+    assert (m.ledger.first, m.ledger.left) == (plain.ledger.first, plain.ledger.left)
+
+
+def test_two_ops_of_one_site_and_shape_stay_two(tmp_path):
+    with record(machine(), tmp_path / "t.pnt") as m:
+        a = m.load([3, 4], Role.INPUT)
+        m.add(a, a, at="same")
+        m.mul(a, a, at="same")
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert [trace.code_of(event).op.name for event in (1, 2, 3)] == ["load", "add", "mul"]
+        assert replay(trace).first is None
+
+
+def test_the_file_holds_what_program_holds(tmp_path):
+    with record(machine(), tmp_path / "t.pnt", full=True) as m:
+        odd_program(m)
+    _, program = recorded(odd_program)
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert [(step.moment, step.events) for step in trace.steps] == [(m, len(e)) for m, e in program.steps]
+        for step, (_, events) in zip(trace.steps, program.steps, strict=True):
+            for found, event in zip(trace.recorded(step), events, strict=True):
+                code = event.result.code
+                assert found.code == code
+                assert found.operands == tuple(x.id for x in event.operands)
+                assert found.figures.flags == event.flags
+                items = event.result.ints()
+                assert np.array_equal(trace.result(found.id), items)
+                assert found.figures.digest == digest(items.reshape(-1), code.to.word.bits)
+                if event.outside is not None:
+                    assert [int(x) for x in trace.leaf(found.id).flat] == [
+                        int(x) for x in np.asarray(event.outside).flat
+                    ]
+
+
+def test_ranges_beyond_64_bits_are_exact(tmp_path):
+    top = (1 << 47) - 1
+    with record(machine(48), tmp_path / "t.pnt") as m:
+        wide = m.load([[top, top]], Role.WEIGHT)
+        m.mac(wide, m.load([[-top], [-top]], Role.WEIGHT), at="mac")
+        m.load(1 << 100, Role.INPUT, at="huge")
+    with Trace(tmp_path / "t.pnt") as trace:
+        by_site = {r.code.site: r.figures.span for r in trace.recorded(trace.steps[0])}
+    assert by_site["mac"][:3] == (-2 * top * top, -2 * top * top, -2 * top * top)
+    assert by_site["huge"].lo == 1 << 100
+
+
+def test_digest_of_every_width_is_the_documented_one(tmp_path):
+    items = np.random.default_rng(1).integers(-100, 100, 29)
+    for bits in (2, 8, 9, 16, 17, 32, 33, 48):
+        path = tmp_path / f"{bits}.pnt"
+        with record(machine(bits), path) as m:
+            stored = m.load(items, Role.INPUT).ints()
+        with Trace(path) as trace:
+            (found,) = trace.recorded(trace.steps[0])
+        assert found.figures.digest == digest(stored, bits)
+
+
+def test_large_results_have_the_same_digest(tmp_path):
+    items = np.arange(-10000, 10001)
+    with record(machine(), tmp_path / "t.pnt") as m:
+        m.load(items, Role.INPUT)
+    with Trace(tmp_path / "t.pnt") as trace:
+        (found,) = trace.recorded(trace.steps[0])
+    assert found.figures.digest == digest(items, 32)
+    assert found.figures.span[:2] == (-10000, 10000)
+
+
+def test_the_chain_is_the_documented_one(tmp_path):
+    for name, full in (("a", False), ("b", True)):
+        path = tmp_path / f"{name}.pnt"
+        trained(path, full=full)
+        links = chain_of(path)
+        assert links[1:-1] == [row[0] for row in rows(path, "SELECT chain FROM step ORDER BY id")]
+        assert links[-1] == rows(path, "SELECT chain FROM ending")[0][0]
+        assert verify(path).chain == links[-1].hex()
+
+
+def test_each_image_is_stored_once_however_often_it_is_read(tmp_path):
+    sizes = []
+    for epochs in (1, 4):
+        path = tmp_path / f"{epochs}.pnt"
+        trained(path, epochs=epochs, hidden=())
+        sizes.append(sum(len(row[0]) // 4 for row in rows(path, "SELECT lengths FROM block")))
+    assert sizes[1] < 2 * sizes[0]
+
+
+def test_a_window_records_only_its_steps_and_replays(tmp_path):
+    whole, window = tmp_path / "whole.pnt", tmp_path / "window.pnt"
+    trained(whole)
+    trained(window, first=3, last=5)
+    with Trace(whole) as a, Trace(window) as b:
+        assert [step.moment for step in b.steps] == [step.moment for step in a.steps[2:5]]
+        given = {r.code.site for step in b.steps for r in b.recorded(step) if r.code.site.endswith(".given")}
+        assert "fc1.update.clamp.given" in given
+
+        def lines(trace, steps):
+            return [
+                (r.code.site, r.figures.digest, r.figures.span)
+                for step in steps
+                for r in trace.recorded(step)
+                if not r.code.site.endswith(".given")
+            ]
+
+        assert lines(a, a.steps[2:5]) == lines(b, b.steps)
+        for backend in ("vector", "reference"):
+            assert replay(b, backend).first is None
+
+
+def test_a_window_after_the_end_is_an_empty_trace(tmp_path):
+    trained(tmp_path / "t.pnt", first=1000)
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert (trace.steps, trace.events, trace.status) == ([], 0, "complete")
+        assert replay(trace).events == 0
+    assert verify(tmp_path / "t.pnt").steps == 0
+
+
+def test_nothing_recorded_at_all(tmp_path):
+    with pocketnn.record(machine(), tmp_path / "t.pnt"):
+        pass
+    assert verify(tmp_path / "t.pnt").status == "complete"
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert replay(trace, "reference").first is None
+
+
+def test_values_from_before_the_recording_are_given(tmp_path):
+    m = Machine()
+    weight = m.load([[3], [-4]], Role.WEIGHT)
+    with pocketnn.record(m, tmp_path / "t.pnt") as recording:
+        for step in (1, 2):
+            recording.now("test", 1, step)
+            y = recording.scope("fc").mac(recording.load([[1, 2]], Role.INPUT), weight)
+    assert y.ints().tolist() == [[-5]]
+    with Trace(tmp_path / "t.pnt") as trace:
+        sites = [r.code.site for step in trace.steps for r in trace.recorded(step)]
+        assert sites == ["load", "fc.mac.given", "fc.mac", "load", "fc.mac"]  # given once, referred to twice
+        assert trace.operands_of(5) == (4, 2)
+        assert replay(trace).first is None
+
+
+@pytest.mark.parametrize(("error", "status"), [(KeyboardInterrupt, "interrupted"), (ValueError, "failed")])
+def test_an_exception_goes_on_and_the_file_says_how_it_ended(tmp_path, error, status):
+    with pytest.raises(error), pocketnn.record(machine(), tmp_path / "t.pnt") as m:
+        a = m.load([1, 2], Role.INPUT)
+        m.now("train", 1, 1)
+        m.add(a, a)
+        raise error
+    assert [p.name for p in tmp_path.iterdir()] == ["t.pnt"]
+    assert verify(tmp_path / "t.pnt").status == status
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert (len(trace.steps), trace.events) == (2, 2)
+        assert replay(trace).first is None
+
+
+@pytest.mark.parametrize("where", ["measure", "text_of", "extended", "registers"])
+def test_interrupted_inside_the_writer_the_file_ends_at_the_last_commit(tmp_path, monkeypatch, where):
+    count = 0
+
+    def interrupting(*args):
+        nonlocal count
+        count += 1
+        if count == 150:
+            raise KeyboardInterrupt
+        return original(*args)
+
+    from pocketnn.trace import writer
+
+    original = getattr(writer, where)
+    monkeypatch.setattr(writer, where, interrupting)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "t.pnt", epochs=50, full=where == "registers")
+    found = verify(tmp_path / "t.pnt")
+    assert found.status == "interrupted"
+    assert found.steps in (0, 128)
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert replay(trace).first is None
+
+
+def test_a_trap_is_recorded_up_to_the_overflow(tmp_path):
+    m = Machine(trap=True, widths=machine(8).widths)
+    with pytest.raises(OverflowTrap), record(m, tmp_path / "t.pnt") as recording:
+        a = recording.load([100], Role.INPUT)
+        recording.add(a, a)
+    with Trace(tmp_path / "t.pnt") as trace:
+        found = replay(trace)
+        assert (found.first, found.events, found.status) == (None, 2, "failed")
+        assert found.ledger.flags.events == 1
+
+
+def test_recordings_may_be_nested(tmp_path):
+    with record(machine(), tmp_path / "a.pnt") as outer, record(outer.scope("net"), tmp_path / "b.pnt") as inner:
+        odd_program(inner)
+    with Trace(tmp_path / "a.pnt") as a, Trace(tmp_path / "b.pnt") as b:
+        assert a.events == b.events > 0
+        assert {code.site for code in a.codes.values()} == {code.site for code in b.codes.values()}
+        assert "net.mac_wide" in {code.site for code in a.codes.values()}
+
+
+class Unmeasured(Backend):
+    """A backend that cannot say what range a result needed."""
+
+    def apply(self, op, args, to, site):
+        value, flags, _ = self.inner.apply(op, args, to, site)
+        return Outcome(value, flags, None)
+
+    inner = Vector()
+
+
+def test_a_backend_that_does_not_measure(tmp_path):
+    trained(tmp_path / "t.pnt", machine(8, backend=Unmeasured()))
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert all(r.figures.span is None for step in trace.steps for r in trace.recorded(step))
+        for backend in ("vector", "reference"):
+            assert replay(trace, backend).first is None
+    assert verify(tmp_path / "t.pnt").status == "complete"
+    assert rows(tmp_path / "t.pnt", "SELECT DISTINCT lo FROM event") == [(None,)]
+
+
+def test_any_backend_records_the_same(tmp_path):
+    chains = set()
+    for number, backend in enumerate(
+        (Vector(compiled=False), Reference(), Lockstep(Reference(), Vector(measure=True)))
+    ):
+        path = tmp_path / f"{number}.pnt"
+        trained(path, machine(8, backend=backend), epochs=1)
+        chains.add(verify(path).chain)
+    assert len(chains) == 1
+
+
+def test_convolution_does_not_repeat_its_codes(tmp_path):
+    convolved(tmp_path / "t.pnt")
+    sites = rows(tmp_path / "t.pnt", "SELECT site, params FROM code")
+    assert len(sites) == len(set(sites))
+
+
+def test_what_no_reader_would_take_is_not_written(tmp_path):
+    with pytest.raises(RecordingError, match="printed"), record(machine(), tmp_path / "a.pnt") as m:
+        m.load(1, Role.INPUT, at="a\nb")
+    assert verify(tmp_path / "a.pnt").steps == 0
+
+
+def test_an_existing_file_is_never_touched(tmp_path):
+    path = tmp_path / "t.pnt"
+    path.write_bytes(b"mine")
+    with pytest.raises(UsageError, match="exists"), record(machine(), path):
+        pass
+    assert path.read_bytes() == b"mine"
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(RecordingError, match="cannot be written"), record(machine(), tmp_path / "no" / "t.pnt"):
+        pass
+
+
+def test_read_while_it_is_written(tmp_path):
+    path = tmp_path / "t.pnt"
+    with contextlib.ExitStack() as stack:
+        with record(machine(), path) as m:
+            a = m.load([1], Role.INPUT)
+            for step in range(1, 200):
+                m.now("train", 1, step)
+                m.add(a, a)
+            trace = stack.enter_context(Trace(path))
+            seen = len(trace.steps)
+            assert trace.status is None
+            assert 64 <= seen < 200
+        assert replay(trace).steps == seen  # the same state of the file, though it is complete by now
+    assert verify(path).steps == 200
+    assert contents(path)["ending"]
+
+
+def test_index_tables_and_parameters_survive(tmp_path):
+    convolved(tmp_path / "t.pnt")
+    with Trace(tmp_path / "t.pnt") as trace:
+        params = [c.params for c in trace.codes.values() if c.op is OPS["gather"]]
+        assert all(p[0].items for p in params)
+    texts = rows(tmp_path / "t.pnt", "SELECT params FROM code WHERE op = 'gather'")
+    assert all(set(json.loads(text)[0]) == {"shape", "items"} for (text,) in texts)
