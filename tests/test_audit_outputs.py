@@ -1,6 +1,7 @@
 """What an audit proposes and what it writes for machines: proposal, memory, microcontrollers, JSON schema, SARIF."""
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema
@@ -14,6 +15,7 @@ from pocketnn.audit.mcu import MCUS, find_mcu
 from pocketnn.audit.memory import Need, bytes_of, inference, needs, training
 from pocketnn.audit.propose import narrowest, proposed
 from pocketnn.audit.sarif import as_sarif
+from pocketnn.audit.sections import kilobytes
 from pocketnn.errors import UsageError
 from pocketnn.machine import Machine, Widths
 from pocketnn.recipe import Recipe
@@ -129,6 +131,19 @@ def test_microcontrollers():
     assert find_mcu("atmega328p").ram == 2048
     with pytest.raises(UsageError, match="no microcontroller 'z80'; there are ATtiny85"):
         find_mcu("z80")
+
+
+def test_what_a_microcontroller_makes_of_the_proposal(trained):
+    small = "\n".join(as_text(replace(trained, mcu=find_mcu("ATtiny85"))))
+    assert "ATtiny85 is AVR, no saturating instructions; its registers have 8 bits: values of" in small
+    assert "accumulator" in small.split("values of")[1].split("take more")[0]
+    large = "\n".join(as_text(replace(trained, mcu=find_mcu("STM32H503RB"))))
+    assert "saturating instructions SSAT+DSP; its registers have 32 bits: every value fits one" in " ".join(
+        large.split()
+    )
+    need = needs(trained.subject.memory["training"], trained.proposal.widths)
+    assert need.ram > 512
+    assert f"{kilobytes(need.ram - 512)} of RAM missing" in " ".join(small.split())
 
 
 # --- JSON and SARIF -----------------------------------------------------------------------------------------

@@ -59,6 +59,16 @@ def proposal_lines(report: Report) -> Iterator[str]:
         yield from wrapped(
             f"{use}: {kilobytes(need.flash)} of flash for data, {kilobytes(need.ram)} of RAM; {_fits(need, report.mcu)}"
         )
+    if report.mcu:
+        yield from wrapped(_registers(proposal, report.mcu))
+
+
+def _registers(proposal: Proposal, mcu: Mcu) -> str:
+    """What of the proposal takes more than one CPU register, and whether the CPU can saturate."""
+    wide = [role.value for role in proposal.bits if proposal.widths[role].bits > mcu.register]
+    several = f"values of {', '.join(wide)} take more than one" if wide else "every value fits one"
+    saturating = {"none": "no saturating instructions"}.get(mcu.saturating, f"saturating instructions {mcu.saturating}")
+    return f"{mcu.name} is {mcu.core}, {saturating}; its registers have {mcu.register} bits: {several}"
 
 
 def advice_lines(report: Report) -> Iterator[str]:
