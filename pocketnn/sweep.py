@@ -125,8 +125,9 @@ def run_sweep(plan: Plan, path: Path, executor: Executor, progress: Progress | N
     try:
         for future in as_completed(futures):
             job = futures[future]
-            done[job] = future.result()
-            _append(path, done[job])
+            line = json.dumps(future.result())
+            _append(path, line)
+            done[job] = json.loads(line)  # the same whether it was run now or before
             if progress:
                 progress("sweep", sum(job in done for job in jobs), len(jobs))
     finally:
@@ -135,9 +136,9 @@ def run_sweep(plan: Plan, path: Path, executor: Executor, progress: Progress | N
     return [done[job] for job in jobs]
 
 
-def _append(path: Path, line: Mapping[str, Any]) -> None:
+def _append(path: Path, line: str) -> None:
     with path.open("ab") as file:
-        file.write(json.dumps(line).encode() + b"\n")
+        file.write(line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
@@ -145,7 +146,7 @@ def _append(path: Path, line: Mapping[str, Any]) -> None:
 def _open(path: Path, plan: Plan) -> dict[Job, dict[str, Any]]:
     """Results that the file already holds; starts it if it is not there, and cuts off a line that is not whole."""
     if not path.exists() or not path.stat().st_size:
-        _append(path, plan.header())
+        _append(path, json.dumps(plan.header()))
         return {}
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
@@ -161,7 +162,7 @@ def _open(path: Path, plan: Plan) -> dict[Job, dict[str, Any]]:
         with path.open("r+b") as file:
             file.truncate(len(whole))
     if not lines:
-        _append(path, plan.header())
+        _append(path, json.dumps(plan.header()))
     return {_job(path, number, line): line for number, line in enumerate(lines[1:], start=2)}
 
 

@@ -55,6 +55,21 @@ def test_each_is_the_smallest_of_its_kind_and_reaches_what_it_says(report):
         assert runs[-1][1] == advice.outcome.scores.test_correct
 
 
+def test_weights_are_clamped_no_more_than_it_takes(report):
+    forward = next(site for site in report.sites if site.site == "fc1.forward.mac")
+    widths = Widths(Word(forward.result_bits - 1))
+    advised = audit_source(Training(DATA, RECIPE), Target(widths, Overflow.WRAP), (16,), advice=True)
+    assert advised.asked.first.site == forward.site
+    clamp = next(advice for advice in advised.advice if advice.change.startswith("weights"))
+    limit = int(clamp.change.split("-")[-1])
+    assert limit + 1 in [1 << n for n in range(1, 16)]
+    assert overflows(replace(RECIPE, weight_limit=2 * limit + 1), widths, forward.site)[0]
+    assert overflows(replace(RECIPE, weight_limit=limit), widths, forward.site) == (
+        False,
+        clamp.outcome.scores.test_correct,
+    )
+
+
 def test_a_split_sum_is_the_same_sum_and_its_parts_are_watched():
     rng = np.random.default_rng(3)
     a, b = rng.integers(-100, 100, (4, 50)), rng.integers(-100, 100, (50, 3))
@@ -78,7 +93,7 @@ def test_a_split_sum_is_the_same_sum_and_its_parts_are_watched():
 
 def test_of_saved_weights_the_clamp_is_tried_too():
     parameters = {"fcLast_weight": np.full((12, 3), 9000), "fcLast_bias": np.zeros((1, 3), int)}
-    source = Evaluation("w.npz", Saved(parameters, Architecture((12, 3)), 500, 0), blobs(60))
+    source = Evaluation("w.npz", Saved(parameters, Architecture((12, 3)), 500, 0, 0), blobs(60))
     report = audit_source(source, ASKED, (16,), advice=True)
     clamp = next(advice for advice in report.advice if advice.change.startswith("weights"))
     limit = int(clamp.change.split("-")[1])

@@ -7,11 +7,13 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from tiny import blobs
 
 from pocketnn.arith import INT16, Overflow, Reference, Role, Word
 from pocketnn.audit import Subject, Target, Training, as_html, audit_source
 from pocketnn.audit import html as html_module
+from pocketnn.cli import main
 from pocketnn.errors import UsageError
 from pocketnn.machine import Machine, Widths
 from pocketnn.recipe import Recipe
@@ -156,3 +158,6 @@ def test_without_the_template_library_it_says_what_to_install(planted, monkeypat
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with pytest.raises(UsageError, match=r"pip install 'pocketnn\[report\]'"):
         as_html(planted)
+    result = CliRunner().invoke(main, ["audit", "--epochs", "1000000", "--html", "r.html"])  # before the run
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "pocketnn[report]" in result.stderr

@@ -61,6 +61,15 @@ def test_any_executor_gives_the_same(tmp_path):
         assert run_sweep(PLAN, tmp_path / "b.jsonl", threads) == here
 
 
+def test_a_learning_rate_of_each_layer(tmp_path):
+    plan = replace(PLAN, words=(8,), seeds=(1,), batches=(10,), lr_invs=((500, 700), 600))
+    lines = run_sweep(plan, tmp_path / "s.jsonl", Here())
+    assert [line["lr_inv"] for line in lines] == [[500, 700]] * 3 + [600] * 3
+    again = Here()
+    assert run_sweep(plan, tmp_path / "s.jsonl", again) == lines
+    assert again.count == 0
+
+
 def test_what_is_done_is_not_done_again(tmp_path):
     path = tmp_path / "s.jsonl"
     with pytest.raises(RuntimeError, match="lost"):

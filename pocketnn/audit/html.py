@@ -14,7 +14,7 @@ from pocketnn.audit.text import cell_text, compact, share, when
 from pocketnn.audit.verdict import Cell, SiteVerdict, Verdict
 from pocketnn.errors import UsageError
 
-__all__ = ["KINDS", "as_html"]
+__all__ = ["KINDS", "as_html", "check_library"]
 
 KINDS = {
     Verdict.PROVED: "proved",
@@ -32,15 +32,22 @@ def as_html(report: Report) -> str:
     Everything that comes from outside (names, descriptions) is escaped by the template library; the pictures are made
     of numbers and of this package's own words alone.
     """
+    jinja2, markup = check_library()
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
+    template = environment.from_string(files("pocketnn.audit").joinpath("report.html.j2").read_text(encoding="utf-8"))
+    style = files("pocketnn.audit").joinpath("report.css").read_text(encoding="utf-8")
+    page: str = template.render(style=markup(style), **_context(report, markup))
+    return page
+
+
+def check_library() -> tuple[Any, Any]:
+    """The template library and its mark for text that is safe as it is; to be called before a long run as well."""
     try:
         import jinja2
         from markupsafe import Markup  # jinja2's own dependency
     except ImportError as error:
         raise UsageError("the HTML report needs jinja2: pip install 'pocketnn[report]'") from error
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True)
-    template = environment.from_string(files("pocketnn.audit").joinpath("report.html.j2").read_text(encoding="utf-8"))
-    style = files("pocketnn.audit").joinpath("report.css").read_text(encoding="utf-8")
-    return template.render(style=Markup(style), **_context(report, Markup))
+    return jinja2, Markup
 
 
 def _context(report: Report, safe: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from pocketnn.arith import Overflow, Word
+from pocketnn.arith import MAX_BITS, Overflow, Word
 from pocketnn.audit import memory
 from pocketnn.audit.report import Evidence, Subject
 from pocketnn.audit.verdict import Target
@@ -18,7 +18,6 @@ from pocketnn.scores import Scores
 from pocketnn.train import Progress, train
 
 __all__ = ["Evaluation", "Ladder", "Source", "Training", "run_on", "targets_of"]
-
 
 _BYTE = 8  # bits of a pixel
 
@@ -71,11 +70,17 @@ class Training:
         return Scores(**{name: getattr(run, name) for name in Scores.__dataclass_fields__})  # without the network
 
     def ladders(self) -> Iterator[Ladder]:
-        """Smaller batches, inputs divided."""
+        """Smaller batches, inputs divided, weights clamped."""
         batches = (self.recipe.batch >> n for n in range(1, self.recipe.batch.bit_length()))
         yield ((f"batches of {n}", replace(self, recipe=replace(self.recipe, batch=n))) for n in batches)
         shifts = range(self.recipe.input_shift + 1, _BYTE)
         yield ((f"inputs / 2^{n}", replace(self, recipe=replace(self.recipe, input_shift=n))) for n in shifts)
+        limits = self.recipe.per_layer("weight_limit")
+        tighter = ((n, tuple(min(n, limit) for limit in limits)) for n in _clamps(max(limits)))
+        yield (
+            (f"weights clamped to +-{n}", replace(self, recipe=replace(self.recipe, weight_limit=each)))
+            for n, each in tighter
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +112,13 @@ class Evaluation:
         """Inputs divided, weights clamped."""
         shifts = range(self.saved.input_shift + 1, _BYTE)
         yield ((f"inputs / 2^{n}", replace(self, saved=replace(self.saved, input_shift=n))) for n in shifts)
-        limits = ((WEIGHT_LIMIT + 1 >> n) - 1 for n in range(16))
+        limits = _clamps(WEIGHT_LIMIT + 1)
         yield ((f"weights clamped to +-{limit}", replace(self, saved=self.saved.clamped(limit))) for limit in limits)
+
+
+def _clamps(below: int) -> Iterator[int]:
+    """Magnitudes of words of ever fewer bits: 2^n - 1, all smaller than `below`."""
+    return ((1 << n) - 1 for n in range(MAX_BITS - 1, 0, -1) if (1 << n) - 1 < below)
 
 
 def _fact(value: object) -> int | str:

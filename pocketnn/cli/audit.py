@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from pocketnn.audit import Evaluation, Report, Source, Target, Training, as_data, as_text, audit_source
-from pocketnn.audit.html import as_html
+from pocketnn.audit.html import as_html, check_library
 from pocketnn.audit.mcu import MCUS, find_mcu
 from pocketnn.audit.replayed import Replayed
 from pocketnn.audit.reproduce import as_test, as_vectors, reproducers
@@ -106,6 +106,8 @@ def audit(
     asked = Target(widths_of(word, accumulator), overflow_of(overflow))
     if witness and witness.suffix == ".vec":
         raise UsageError(f"--witness {witness}: name the pytest module; the vectors go beside it, into a .vec file")
+    if html:
+        check_library()
     for path in (html, witness, sarif):
         if path:
             check_writable(path)
