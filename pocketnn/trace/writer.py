@@ -22,7 +22,7 @@ from pocketnn.trace.schema import APPLICATION_ID, COLUMNS, FORMAT, INTERVAL, MAX
 
 __all__ = ["Writer"]
 
-_PAGE = 1 << 15  # bytes; a step's row takes over half of SQLite's usual 4096, so a quarter of the file would be empty
+_PAGE = 1 << 14  # bytes; a step's row takes over half of SQLite's usual 4096, so a quarter of the file would be empty
 _STEPS, _SECONDS = 64, 1.0  # a commit at least this often, whichever comes first
 _INSERT = {
     name: f"INSERT INTO {name} VALUES ({','.join('?' * (columns.count(', ') + 1))})"
@@ -223,7 +223,11 @@ def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:
         for statement in SCHEMA:
             image.execute(statement)
         image.executemany(_INSERT["header"], header)
-        start = image.serialize()
+        start = bytearray(image.serialize())
+    start[18:20] = (
+        2,
+        2,
+    )  # write-ahead logging from the start (SQLite file format, 1.3.3): switching to it could be cut off
     advice = "name a file in a folder that can"
     try:
         with path.open("xb", buffering=0) as file:
@@ -236,7 +240,6 @@ def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:
         if written != len(start):
             raise RecordingError(f"{path}: cannot be written (no space left); {advice}")
         db = sqlite3.connect(path, isolation_level=None)
-        db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=NORMAL")
     except (sqlite3.Error, RecordingError) as error:
         path.unlink(missing_ok=True)

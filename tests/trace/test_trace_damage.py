@@ -90,12 +90,12 @@ def flips(good, tmp_path, count, seed):
 
 
 def test_flipped_bytes_are_found_or_carry_no_content(good, tmp_path):
-    assert flips(good, tmp_path, 60, seed=1) > 8
+    assert flips(good, tmp_path, 60, seed=1) > 4
 
 
 @pytest.mark.slow
 def test_500_flipped_bytes_are_found_or_carry_no_content(good, tmp_path):
-    assert flips(good, tmp_path, 500, seed=2) > 100
+    assert flips(good, tmp_path, 500, seed=2) > 50
 
 
 def test_every_byte_of_the_database_header(good, tmp_path):
