@@ -78,8 +78,8 @@ class Trace:
         self.steps = self._read_steps()
         self._firsts = [step.first_event for step in self.steps]
         self.events = sum(step.events for step in self.steps)
-        endings = list(self.rows("SELECT status, steps, events FROM ending"))
-        if len(endings) > 1 or (endings and endings[0][1:] != (len(self.steps), self.events)):
+        endings = list(self.rows("SELECT status, steps, events, id FROM ending"))
+        if len(endings) > 1 or (endings and endings[0][1:] != (len(self.steps), self.events, 1)):
             raise CorruptError(f"its ending {endings} does not match {len(self.steps)} steps and {self.events} events")
         self.status: str | None = endings[0][0] if endings else None
         self.full = next(self.rows("SELECT event FROM result LIMIT 1"), None) is not None
@@ -96,7 +96,8 @@ class Trace:
     def rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """The rows of a query on the file's tables."""
         with corruption(self.path):
-            yield from self._db.execute(query, values)
+            for row in self._db.execute(query, values):  # noqa: UP028  # `yield from` closes the cursor after the file
+                yield row
 
     def _checked(self, code: Code) -> Code:
         """Refuse a code whose register is not the one that its role has on the machine of the header."""

@@ -22,7 +22,7 @@ from pocketnn.trace.schema import APPLICATION_ID, COLUMNS, FORMAT, INTERVAL, MAX
 
 __all__ = ["Writer"]
 
-_PAGE = 1 << 15  # bytes; a step's row takes over half of SQLite's usual 4096, so a quarter of the file would be empty
+_PAGE = 1 << 14  # bytes; a step's row takes over half of SQLite's usual 4096, so a quarter of the file would be empty
 _STEPS, _SECONDS = 64, 1.0  # a commit at least this often, whichever comes first
 _INSERT = {
     name: f"INSERT INTO {name} VALUES ({','.join('?' * (columns.count(', ') + 1))})"
@@ -215,26 +215,33 @@ class Writer:
 
 
 def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:
-    """A new trace file with its tables and header."""
-    if path.exists():
-        raise UsageError(f"{path}: exists; a trace is never overwritten: remove it or name another file")
-    try:
-        db = sqlite3.connect(path, isolation_level=None)
-    except sqlite3.Error as error:
-        raise RecordingError(f"{path}: cannot be written ({error}); name a file in a folder that can") from error
-    try:
-        db.execute(f"PRAGMA page_size={_PAGE}")
-        db.execute("BEGIN")
-        db.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        db.execute(f"PRAGMA user_version={FORMAT}")
+    """A new trace file with its tables and header; it appears with them, so that a kill leaves no half of one."""
+    with contextlib.closing(sqlite3.connect(":memory:", isolation_level=None)) as image:
+        image.execute(f"PRAGMA page_size={_PAGE}")
+        image.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        image.execute(f"PRAGMA user_version={FORMAT}")
         for statement in SCHEMA:
-            db.execute(statement)
-        db.executemany(_INSERT["header"], header)
-        db.execute("COMMIT")
-        db.execute("PRAGMA journal_mode=WAL")  # only now: until here, a kill leaves an empty file
+            image.execute(statement)
+        image.executemany(_INSERT["header"], header)
+        start = bytearray(image.serialize())
+    start[18:20] = (
+        2,
+        2,
+    )  # write-ahead logging from the start (SQLite file format, 1.3.3): switching to it could be cut off
+    advice = "name a file in a folder that can"
+    try:
+        with path.open("xb", buffering=0) as file:
+            written = file.write(start)
+    except FileExistsError as error:
+        raise UsageError(f"{path}: exists; a trace is never overwritten: remove it or name another file") from error
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be written ({error.strerror}); {advice}") from error
+    try:
+        if written != len(start):
+            raise RecordingError(f"{path}: cannot be written (no space left); {advice}")
+        db = sqlite3.connect(path, isolation_level=None)
         db.execute("PRAGMA synchronous=NORMAL")
-    except sqlite3.Error as error:
-        db.close()
+    except (sqlite3.Error, RecordingError) as error:
         path.unlink(missing_ok=True)
-        raise RecordingError(f"{path}: cannot be written ({error})") from error
+        raise RecordingError(f"{path}: cannot be written ({error}); {advice}") from error
     return db
