@@ -119,6 +119,10 @@ class Machine:
         """A constant of the program, narrowed like everything else."""
         return self.apply(OPS["load"], (value,), Role.CONSTANT, at)
 
+    def limits(self, limit: int, name: str) -> tuple[Values, Values]:
+        """The constants -limit and limit, for `clamp`."""
+        return self.constant(-limit, f"{name}_lo"), self.constant(limit, f"{name}_hi")
+
     def add(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "add") -> Values:
         """a + b, element by element."""
         return self.apply(OPS["add"], (a, b), to, at)

@@ -72,6 +72,8 @@ def train(
             "input_shift": recipe.input_shift,
             "input_centre": recipe.input_centre,
             "batch": recipe.batch,
+            "scale": ",".join(map(str, recipe.per_layer("scale"))),
+            "activation_div": ",".join(map(str, recipe.per_layer("activation_div"))),
         }
         save_weights(save, run.network.parameters(), meta)
 
