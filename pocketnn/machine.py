@@ -32,7 +32,7 @@ from pocketnn.arith import (
     narrowings,
     plain,
 )
-from pocketnn.errors import OverflowTrap
+from pocketnn.errors import OverflowTrap, UsageError
 from pocketnn.ledger import Clock, Ledger, Site, Witness
 
 __all__ = ["Clock", "Ledger", "Machine", "Site", "Widths", "Witness"]
@@ -49,6 +49,20 @@ class Widths:
     def of(cls, bits: int, accumulator: int | None = None) -> Widths:
         """Registers of `bits` bits, accumulators of `accumulator` bits where they differ."""
         return cls(Word(bits), {} if accumulator in (None, bits) else {Role.ACCUMULATOR: Word(accumulator or bits)})
+
+    @classmethod
+    def parse(cls, text: str) -> Widths:
+        """The opposite of str(): "16", or "8+accumulator=16+loss=16". Raises UsageError for anything else."""
+        word, *parts = text.split("+")
+        roles = {}
+        try:
+            for part in parts:
+                role, bits = part.split("=")
+                roles[Role(role)] = Word(int(bits))
+            return cls(Word(int(word)), roles)
+        except ValueError as error:
+            names = ", ".join(role for role in Role if role is not Role.HOST)
+            raise UsageError(f"{text!r} is no width: give N, or N+ROLE=N, where ROLE is one of {names}") from error
 
     def __getitem__(self, role: Role) -> Word:
         return Word(MAX_BITS) if role is Role.HOST else self.roles.get(role, self.word)

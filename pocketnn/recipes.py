@@ -42,7 +42,7 @@ _BEST_DFA_FASHION = replace(
     _BEST_DFA, hidden=(200, 100, 50), lr_inv=(16000, 64000, 64000, 16000), input_centre=73
 )  # fmt: skip
 
-# 8-bit storage does it, because what a small weight cannot hold is carried: bounds and clamps leave no sum above 16 bits
+# Weights small enough for sums of 16 bits; what they cannot hold is carried. Chosen on the validation split as well.
 _WORD16 = Recipe(
     (100, 50), epochs=16, batch=16, lr_inv=(384, 384, 6144), schedule="linear", carry=True, carry_div=128,
     target_on=48, target_off=-8, one_sided=True, error_div=(8, 24), error_limit=127, feedback_limit=(25, 16),
