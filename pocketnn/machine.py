@@ -54,15 +54,13 @@ class Widths:
     def parse(cls, text: str) -> Widths:
         """The opposite of str(): "16", or "8+accumulator=16+loss=16". Raises UsageError for anything else."""
         word, *parts = text.split("+")
-        roles = {}
         try:
-            for part in parts:
-                role, bits = part.split("=")
-                roles[Role(role)] = Word(int(bits))
-            return cls(Word(int(word)), roles)
+            bits = int(word)
+            roles = {Role(role): int(own) for role, own in (part.split("=") for part in parts)}
         except ValueError as error:
             names = ", ".join(role for role in Role if role is not Role.HOST)
             raise UsageError(f"{text!r} is no width: give N, or N+ROLE=N, where ROLE is one of {names}") from error
+        return cls(Word(bits), {role: Word(own) for role, own in roles.items()})
 
     def __getitem__(self, role: Role) -> Word:
         return Word(MAX_BITS) if role is Role.HOST else self.roles.get(role, self.word)

@@ -28,8 +28,8 @@ class Recipe:
     reference does (all zero for DFA, its He-like range for BP).
     lr_inv: inverse learning rate of each layer in the first epoch; schedule: what becomes of it (see `rates`).
     carry: add the remainder of each update's division to the next gradient of the same weight, instead of dropping it.
-    carry_div: with carry, divide in two steps, by lr_inv / carry_div (its remainder is dropped), then by carry_div (its
-    remainder is carried, so it fits a register of a few bits whatever lr_inv is); 0: in one step.
+    carry_div: divide gradients in two steps, by lr_inv / carry_div (its remainder is dropped), then by carry_div (its
+    remainder is what carry keeps, so it fits a register of a few bits whatever lr_inv is); 0: in one step.
     target_on, target_off: target of the true class and of all others.
     one_sided: an output beyond its target, on the side away from the other target, is no error (squared hinge loss).
     gain: multiply the loss delta by this before it goes back, so that the division by grad_inv drops less of it.
@@ -100,9 +100,10 @@ class Recipe:
             self._check_carry_div()
 
     def _check_carry_div(self) -> None:
-        if not self.carry or self.batch_norm:
-            what = "batch_norm is on" if self.carry else "carry is off"
-            raise UsageError(f"carry_div is {self.carry_div} but {what}: it divides what carry keeps, of weights alone")
+        if self.batch_norm:
+            raise UsageError(
+                f"carry_div is {self.carry_div}: not with batch_norm, whose gamma and beta know one division"
+            )
         if self.carry_div > min(self._numbers("lr_inv")):
             raise UsageError(
                 f"carry_div is {self.carry_div}: give at most the least of lr_inv, of which it is a factor"

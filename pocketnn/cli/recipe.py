@@ -40,7 +40,7 @@ _FIELDS: dict[str, tuple[Any, str]] = {
     "gain": (_COUNT, "Multiply the loss delta before it goes back."),
     "error_div": (_NUMBERS, "Divide the error that reaches a hidden layer; one, or one each."),
     "weight_limit": (_NUMBERS, "Clamp weights and biases to -N..N; one, or one a layer."),
-    "carry_div": (_NATURAL, "Divide by lr-inv in two steps, the last by N, the only one with a carry; 0 for one step."),
+    "carry_div": (_NATURAL, "Divide by lr-inv in two steps, the last by N: --carry keeps its remainder alone."),
     "error_limit": (_NATURAL, "Clamp the loss delta and the hidden layers' errors to -N..N; 0 for no clamp."),
     "feedback_limit": (_NUMBERS, "Draw feedback matrices from -N..N; one, or one a hidden layer."),
     "scale": (_NUMBERS, "Divide sums by this before the activation; one, or one a layer."),
