@@ -84,22 +84,22 @@ class _Ladder:
         return m.add(y, plus, Role.ACTIVATION), grad_inv
 
 
-def _pocket_tanh(m: Machine, fan_in: int, k: int) -> Activation:
-    """Seven pieces on x / (2^k fan_in)."""
-    return _Ladder(m, _TANH, (1 << k) * fan_in)
+def _pocket_tanh(m: Machine, scale: int) -> Activation:
+    """Seven pieces on x / scale."""
+    return _Ladder(m, _TANH, scale)
 
 
-def _pocket_sigmoid(m: Machine, fan_in: int, k: int) -> Activation:
-    """Seven pieces on x / 2^k."""
-    return _Ladder(m, _SIGMOID, 1 << k)
+def _pocket_sigmoid(m: Machine, scale: int) -> Activation:
+    """Seven pieces on x / scale."""
+    return _Ladder(m, _SIGMOID, scale)
 
 
-def _pocket_leakyrelu(m: Machine, fan_in: int, k: int) -> Activation:
+def _pocket_leakyrelu(m: Machine, scale: int) -> Activation:
     """x, or x/5 below zero, within +-32767."""
     return _Ladder(m, _LEAKY_RELU)
 
 
-def _pocket_relu8bit(m: Machine, fan_in: int, k: int) -> Activation:
+def _pocket_relu8bit(m: Machine, scale: int) -> Activation:
     """x within 0..127; the slope is zero outside."""
     zero, top = m.constant(0, "zero"), m.constant(127, "top")
     below, grad_inv = m.constant([0, 128], "below"), m.constant([FLAT, 1, FLAT], "grad_inv")
@@ -111,19 +111,19 @@ def _pocket_relu8bit(m: Machine, fan_in: int, k: int) -> Activation:
     return apply
 
 
-def _rescale(m: Machine, fan_in: int, k: int) -> Activation:
-    """x / 2^k, with slope taken as 1."""
-    scale, one = m.constant(1 << k, "scale_by"), m.constant(1, "grad_inv")
-    return lambda x: (m.div(x, scale, Role.ACTIVATION, at="scale"), one)
+def _rescale(m: Machine, scale: int) -> Activation:
+    """x / scale, with slope taken as 1."""
+    divisor, one = m.constant(scale, "scale_by"), m.constant(1, "grad_inv")
+    return lambda x: (m.div(x, divisor, Role.ACTIVATION, at="scale"), one)
 
 
-def _as_is(m: Machine, fan_in: int, k: int) -> Activation:
+def _as_is(m: Machine, scale: int) -> Activation:
     """x, moved from the accumulator into the activation register."""
     one = m.constant(1, "grad_inv")
     return lambda x: (m.reshape(x, x.shape, Role.ACTIVATION, at="move"), one)
 
 
-def _pocket_softmax(m: Machine, fan_in: int, k: int) -> Activation:
+def _pocket_softmax(m: Machine, scale: int) -> Activation:
     """A row at a time: negatives become 0, then value * (2147483647 / row sum); a row sum of 0 counts as 1."""
     zero, top = m.constant(0, "zero"), m.constant(FLAT, "top")
     at_zero = m.constant([0, 1], "below")
@@ -139,7 +139,7 @@ def _pocket_softmax(m: Machine, fan_in: int, k: int) -> Activation:
     return apply
 
 
-def _plu(m: Machine, fan_in: int, k: int) -> Activation:
+def _plu(m: Machine, scale: int) -> Activation:
     """max((x+1)/10 - 1, min((x-1)/10 + 1, x)) within +-127 (Nicolae, arXiv 1809.09534, with a = 1/10 and c = 1).
 
     The reference's version is defective (its result depends on the column) and is not followed.
@@ -159,7 +159,7 @@ def _plu(m: Machine, fan_in: int, k: int) -> Activation:
     return apply
 
 
-ACTIVATIONS: dict[str, Callable[[Machine, int, int], Activation]] = {
+ACTIVATIONS: dict[str, Callable[[Machine, int], Activation]] = {
     "pocket_tanh": _pocket_tanh,
     "pocket_sigmoid": _pocket_sigmoid,
     "pocket_relu8bit": _pocket_relu8bit,
@@ -171,11 +171,18 @@ ACTIVATIONS: dict[str, Callable[[Machine, int, int], Activation]] = {
 }
 
 
-def activation(m: Machine, name: str, fan_in: int, k: int = 8) -> Activation:
-    """The activation `name` for a layer of `fan_in` inputs, with input scale 2^k; loads its constants on `m`.
+_SCALED = ("pocket_tanh", "pocket_sigmoid", "rescale")  # divide what they are given by the scale; others ignore it
 
-    Raises UsageError for an unknown name.
+
+def activation(m: Machine, name: str, fan_in: int, k: int = 8, scale: int = 0) -> Activation:
+    """The activation `name` for a layer of `fan_in` inputs; loads its constants on `m`.
+
+    scale: what the sums are divided by, for the activations that do so; 0 for the reference's: 2^k, and times fan_in
+    for pocket_tanh. Raises UsageError for an unknown name, and for a scale where none is used.
     """
     if name not in ACTIVATIONS:
         raise UsageError(f"activation {name!r} does not exist; there are {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name](m.scope("activation"), fan_in, k)
+    if scale and name not in _SCALED:
+        raise UsageError(f"scale is {scale} but {name} divides by none; leave it out, or take {', '.join(_SCALED)}")
+    own = (1 << k) * (fan_in if name == "pocket_tanh" else 1)
+    return ACTIVATIONS[name](m.scope("activation"), scale or own)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from pocketnn.arith import Role, Values
 from pocketnn.init import Rand, init_limit
@@ -11,7 +12,7 @@ from pocketnn.loss import L2Loss
 from pocketnn.machine import Machine
 from pocketnn.nn import Dense, Network
 from pocketnn.recipe import Recipe
-from pocketnn.update import Update
+from pocketnn.update import Rate, Update
 
 __all__ = ["Learner", "Step", "draw_feedback"]
 
@@ -26,14 +27,14 @@ class Step:
     deltas: tuple[Values, ...]
 
 
-def draw_feedback(dims: Sequence[int], rand: Rand) -> list[list[list[int]]]:
+def draw_feedback(dims: Sequence[int], rand: Rand, limits: Sequence[int] = ()) -> list[list[list[int]]]:
     """Feedback matrices (classes x out) of the hidden layers, first layer first, each with its layer's own range.
 
-    Drawn last hidden layer first, as the reference does at its first backward pass.
+    Drawn last hidden layer first, as the reference does at its first backward pass. limits: the ranges, one for each
+    hidden layer; without them the reference's He-like ones.
     """
-    drawn = [
-        rand.nonzero(init_limit(dims[i], dims[i + 1]), dims[-1], dims[i + 1]) for i in reversed(range(len(dims) - 2))
-    ]
+    limits = limits or [init_limit(n, m) for n, m in pairwise(dims[:-1])]
+    drawn = [rand.nonzero(limits[i], dims[-1], dims[i + 1]) for i in reversed(range(len(limits)))]
     return drawn[::-1]
 
 
@@ -53,8 +54,10 @@ class Learner:
     ) -> None:
         self.m = m
         self.network = network
-        self.algorithm = recipe.algorithm
-        self.loss = L2Loss(m, recipe.target_on if recipe.one_sided else None)
+        self.recipe = recipe
+        self.loss = L2Loss(
+            m, recipe.target_on if recipe.one_sided else None, recipe.error_limit, recipe.loss_div, recipe.loss_limit
+        )
         limits = recipe.per_layer("weight_limit")
         self.updates = [Update(*pair, recipe.carry) for pair in zip(network.layers, limits, strict=True)]
         self.set_lr_inv(recipe.rates(1))
@@ -66,15 +69,20 @@ class Learner:
             scope.constant(divisor, "error_div_by") if divisor > 1 else None
             for scope, divisor in zip(self._scopes, recipe.per_layer("error_div"), strict=False)
         ]
+        self.error_limits = m.limits(recipe.error_limit, "error") if recipe.error_limit else None
 
     def set_lr_inv(self, lr_inv: Sequence[int]) -> None:
-        """Change the learning rate to 1 / lr_inv: one for all layers, or one for each. Loads the constants -lr_inv."""
+        """Change the learning rate to 1 / lr_inv: one for all layers, or one for each. Loads the constants."""
         if len(lr_inv) == 1:
-            self.neg_lr_inv = [self.m.constant(-lr_inv[0], "neg_lr_inv")] * len(self.network.layers)
+            self.rates = [self._rate(self.m, lr_inv[0])] * len(self.network.layers)
         else:
-            self.neg_lr_inv = [
-                layer.m.constant(-value, "neg_lr_inv") for layer, value in zip(self.network.layers, lr_inv, strict=True)
-            ]
+            self.rates = [self._rate(layer.m, value) for layer, value in zip(self.network.layers, lr_inv, strict=True)]
+
+    def _rate(self, m: Machine, lr_inv: int) -> Rate:
+        part = self.recipe.carry_div
+        if not part:
+            return Rate(m.constant(-lr_inv, "neg_lr_inv"))
+        return Rate(m.constant(-part, "neg_carry_div"), m.constant(lr_inv // part, "first_div_by"))
 
     def step(self, x: Values, targets: Values) -> Step:
         """One step on a batch: forward, loss, then layers from the last to the first: delta, update."""
@@ -82,13 +90,13 @@ class Learner:
         outputs = self.network.forward(x)
         loss, loss_delta = self.loss(outputs, targets)
         back = loss_delta if self.gain is None else self.m.mul(loss_delta, self.gain, Role.DELTA, at="gain_mul")
-        if self.feedback is None and self.algorithm == "dfa":
+        if self.feedback is None and self.recipe.algorithm == "dfa":
             self.feedback = self._load_feedback()
         deltas: list[Values] = []
         for i in reversed(range(len(layers))):
             error = back if i == len(layers) - 1 else self._error(i, back, deltas[-1])
-            deltas.append(layers[i].delta(error, self.neg_lr_inv[i]))
-            self.updates[i](deltas[-1], self.neg_lr_inv[i])
+            deltas.append(layers[i].delta(error, self.rates[i].last))
+            self.updates[i](deltas[-1], self.rates[i])
         return Step(outputs, loss, loss_delta, tuple(reversed(deltas)))
 
     def _error(self, i: int, back: Values, delta_next: Values) -> Values:
@@ -101,12 +109,15 @@ class Learner:
         else:
             error = m.mac(back, self.feedback[i])
         divisor = self.error_div[i]
-        return error if divisor is None else m.div(error, divisor, at="error_div")
+        if divisor is not None:
+            error = m.div(error, divisor, at="error_div")
+        return m.clamp(error, *self.error_limits, Role.DELTA, at="clamp_error") if self.error_limits else error
 
     def _load_feedback(self) -> list[Values]:
         source = self._source
         if isinstance(source, Rand):
-            source = draw_feedback(self.network.architecture.dims, source)
+            limits = self.recipe.per_layer("feedback_limit")
+            source = draw_feedback(self.network.architecture.dims, source, limits)
         return [
             scope.load(matrix, Role.FEEDBACK, at="load_feedback")
             for scope, matrix in zip(self._scopes, source, strict=False)

@@ -32,7 +32,7 @@ from pocketnn.arith import (
     narrowings,
     plain,
 )
-from pocketnn.errors import OverflowTrap
+from pocketnn.errors import OverflowTrap, UsageError
 from pocketnn.ledger import Clock, Ledger, Site, Witness
 
 __all__ = ["Clock", "Ledger", "Machine", "Site", "Widths", "Witness"]
@@ -49,6 +49,18 @@ class Widths:
     def of(cls, bits: int, accumulator: int | None = None) -> Widths:
         """Registers of `bits` bits, accumulators of `accumulator` bits where they differ."""
         return cls(Word(bits), {} if accumulator in (None, bits) else {Role.ACCUMULATOR: Word(accumulator or bits)})
+
+    @classmethod
+    def parse(cls, text: str) -> Widths:
+        """The opposite of str(): "16", or "8+accumulator=16+loss=16". Raises UsageError for anything else."""
+        word, *parts = text.split("+")
+        try:
+            bits = int(word)
+            roles = {Role(role): int(own) for role, own in (part.split("=") for part in parts)}
+        except ValueError as error:
+            names = ", ".join(role for role in Role if role is not Role.HOST)
+            raise UsageError(f"{text!r} is no width: give N, or N+ROLE=N, where ROLE is one of {names}") from error
+        return cls(Word(bits), {role: Word(own) for role, own in roles.items()})
 
     def __getitem__(self, role: Role) -> Word:
         return Word(MAX_BITS) if role is Role.HOST else self.roles.get(role, self.word)
@@ -118,6 +130,10 @@ class Machine:
     def constant(self, value: object, at: str) -> Values:
         """A constant of the program, narrowed like everything else."""
         return self.apply(OPS["load"], (value,), Role.CONSTANT, at)
+
+    def limits(self, limit: int, name: str) -> tuple[Values, Values]:
+        """The constants -limit and limit, for `clamp`."""
+        return self.constant(-limit, f"{name}_lo"), self.constant(limit, f"{name}_hi")
 
     def add(self, a: Values, b: Values, to: Role = Role.ACCUMULATOR, at: str = "add") -> Values:
         """a + b, element by element."""

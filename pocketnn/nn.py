@@ -79,19 +79,21 @@ class Dense:
     """Fully connected layer: activation(x . W + b), or activation(batchnorm(x . W)).
 
     parameters: `weight` (in x out) and `bias` (1 x out), integers from outside; also `gamma` and `beta` (1 x out) with
-    batch normalisation. input_role: the register its inputs are in. `forward` keeps what `delta` and an
-    Update need.
+    batch normalisation. index: its place in the network, from 0. `forward` keeps what `delta` and an Update need.
     """
 
-    def __init__(self, m: Machine, parameters: Mapping[str, Any], architecture: Architecture, input_role: Role) -> None:
-        self.input_role = input_role
+    def __init__(self, m: Machine, parameters: Mapping[str, Any], architecture: Architecture, index: int) -> None:
+        self.input_role = Role.ACTIVATION if index else Role.INPUT
         self.weight = m.load(parameters["weight"], Role.WEIGHT, at="load_weight")
         self.bias = m.load(parameters["bias"], Role.BIAS, at="load_bias")
         self.fan_in, self.fan_out = self.weight.shape
         self.norm = (
             BatchNorm(m.scope("norm"), parameters["gamma"], parameters["beta"]) if architecture.batch_norm else None
         )
-        self.activation = activation(m, architecture.activation, self.fan_in)
+        scale = architecture.scale[index] if architecture.scale else 0
+        self.activation = activation(m, architecture.activation, self.fan_in, scale=scale)
+        divisor = architecture.input_div(index)
+        self.divisor = m.constant(divisor, "input_div_by") if divisor > 1 else None
         self.m, self.m_forward, self.m_backward = m, m.scope("forward"), m.scope("backward")
         self.x: Values
         self.grad_inv: Values
@@ -99,8 +101,8 @@ class Dense:
     def forward(self, x: Values) -> Values:
         """Activations, N x out, from inputs, N x in."""
         m = self.m_forward
-        self.x = x
-        sums = m.mac(x, self.weight)
+        self.x = x if self.divisor is None else m.div(x, self.divisor, self.input_role, at="input_div")
+        sums = m.mac(self.x, self.weight)
         sums = self.norm.forward(sums) if self.norm else m.add(sums, self.bias)
         y, self.grad_inv = self.activation(sums)
         return y
@@ -113,15 +115,29 @@ class Dense:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """What a network is: layer sizes from input to output, one activation for all layers, batch normalisation."""
+    """What a network is: layer sizes from input to output, one activation for all layers, batch normalisation.
+
+    scale: what each layer's sums are divided by before the activation; empty: as the activation says.
+    activation_div: what the activations of each hidden layer are divided by before the next; empty: by nothing.
+    """
 
     dims: tuple[int, ...]
     activation: str = "pocket_tanh"
     batch_norm: bool = False
+    scale: tuple[int, ...] = ()
+    activation_div: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.dims) < 2 or any(n < 1 for n in self.dims):
             raise UsageError(f"layer sizes are {self.dims}: at least an input and an output, all 1 or more")
+        for name, count in (("scale", len(self.dims) - 1), ("activation_div", len(self.dims) - 2)):
+            numbers = getattr(self, name)
+            if len(numbers) not in (0, count) or any(number < 1 for number in numbers):
+                raise UsageError(f"{name} is {numbers}: give {count} whole numbers from 1, or none")
+
+    def input_div(self, index: int) -> int:
+        """What layer `index`, from 0, divides its inputs by."""
+        return self.activation_div[index - 1] if index and self.activation_div else 1
 
     def zeros(self) -> dict[str, Any]:
         """Initial parameters by name, weights and biases all zero."""
@@ -151,10 +167,9 @@ class Network:
         self.architecture = architecture
         self.m = m
         self.layers: list[Dense] = []
-        for name in layer_names(len(architecture.dims) - 1):
+        for index, name in enumerate(layer_names(len(architecture.dims) - 1)):
             own = {key.split("_", 1)[1]: value for key, value in parameters.items() if key.startswith(f"{name}_")}
-            role = Role.ACTIVATION if self.layers else Role.INPUT
-            self.layers.append(Dense(m.scope(name), own, architecture, role))
+            self.layers.append(Dense(m.scope(name), own, architecture, index))
 
     def forward(self, x: Values) -> Values:
         """Outputs, N x classes, from inputs, N x features."""

@@ -12,6 +12,9 @@ __all__ = ["ALGORITHMS", "SCHEDULES", "WEIGHT_LIMIT", "Recipe"]
 ALGORITHMS = ("dfa", "bp")
 SCHEDULES = ("doubling", "linear")
 WEIGHT_LIMIT = 32767  # weights and biases are clamped to +-32767 after every update (PocketNN reference)
+_EACH_LAYER = ("lr_inv", "init", "weight_limit", "scale")
+_EACH_HIDDEN = ("error_div", "feedback_limit", "activation_div")
+_MAY_BE_EMPTY = ("init", "scale", "feedback_limit")
 _TARGETS = range(-(1 << 15), 1 << 15)
 
 
@@ -25,14 +28,22 @@ class Recipe:
     reference does (all zero for DFA, its He-like range for BP).
     lr_inv: inverse learning rate of each layer in the first epoch; schedule: what becomes of it (see `rates`).
     carry: add the remainder of each update's division to the next gradient of the same weight, instead of dropping it.
+    carry_div: divide gradients in two steps, by lr_inv / carry_div (its remainder is dropped), then by carry_div (its
+    remainder is what carry keeps, so it fits a register of a few bits whatever lr_inv is); 0: in one step.
     target_on, target_off: target of the true class and of all others.
     one_sided: an output beyond its target, on the side away from the other target, is no error (squared hinge loss).
     gain: multiply the loss delta by this before it goes back, so that the division by grad_inv drops less of it.
     error_div: divide the error that reaches each hidden layer by this.
+    error_limit: clamp the loss delta, and the error that reaches each hidden layer, to +-error_limit; 0: do not.
+    feedback_limit: draw the feedback matrix of each hidden layer from this range; empty: from the reference's.
+    scale: divide each layer's sums by this before the activation; empty: as the activation says (2^8 fan_in).
+    activation_div: divide the activations of each hidden layer by this before the next layer uses them.
     weight_limit: weights and biases of each layer are clamped to +-weight_limit after every update.
     input_shift: divide pixels by 2^input_shift before they enter the network (0 for none).
     input_centre: subtract this from every pixel, after the division.
     jitter: move the images of each training batch by up to this many pixels, drawn for each batch (0 for not at all).
+    loss_div: divide the loss delta by this before it is squared for the loss, on which no weight depends.
+    loss_limit: stop the register of the epoch's loss there; 0: nowhere.
     Raises UsageError for values that make no sense.
     """
 
@@ -57,15 +68,22 @@ class Recipe:
     gain: int = 1
     error_div: int | tuple[int, ...] = 1
     weight_limit: int | tuple[int, ...] = WEIGHT_LIMIT
+    carry_div: int = 0
+    error_limit: int = 0
+    feedback_limit: int | tuple[int, ...] = ()
+    scale: int | tuple[int, ...] = ()
+    activation_div: int | tuple[int, ...] = 1
+    loss_div: int = 1
+    loss_limit: int = 0
 
     def __post_init__(self) -> None:
         if self.algorithm not in ALGORITHMS:
             raise UsageError(f"algorithm {self.algorithm!r} does not exist; there are {' and '.join(ALGORITHMS)}")
         if self.schedule not in SCHEDULES:
             raise UsageError(f"schedule {self.schedule!r} does not exist; there are {' and '.join(SCHEDULES)}")
-        for name in ("epochs", "input_shift", "input_centre", "jitter"):
+        for name in ("epochs", "input_shift", "input_centre", "jitter", "carry_div", "error_limit", "loss_limit"):
             self._at_least(name, 0)
-        for name in ("batch", "lr_inv", "init", "lr_doubling", "gain", "error_div", "weight_limit"):
+        for name in ("batch", "lr_doubling", "gain", "loss_div", *_EACH_LAYER, *_EACH_HIDDEN):
             self._at_least(name, 1)
         if self.input_shift > MAX_BITS:
             raise UsageError(f"input_shift is {self.input_shift}: no word has more than {MAX_BITS} bits")
@@ -74,11 +92,22 @@ class Recipe:
         for name in ("target_on", "target_off"):
             if getattr(self, name) not in _TARGETS:
                 raise UsageError(f"{name} is {getattr(self, name)}: give one from {_TARGETS[0]} to {_TARGETS[-1]}")
-        layers = len(self.hidden) + 1
-        for name, count in (("lr_inv", layers), ("init", layers), ("weight_limit", layers), ("error_div", layers - 1)):
-            given = len(self._numbers(name))
-            if given not in (1, count) and not (name == "init" and given == 0):
+        for name in (*_EACH_LAYER, *_EACH_HIDDEN):
+            given, count = len(self._numbers(name)), len(self.hidden) + (name in _EACH_LAYER)
+            if given not in (1, count) and not (name in _MAY_BE_EMPTY and given == 0):
                 raise UsageError(f"{name} has {given} numbers: give one for all layers, or {count}, one for each")
+        if self.carry_div:
+            self._check_carry_div()
+
+    def _check_carry_div(self) -> None:
+        if self.batch_norm:
+            raise UsageError(
+                f"carry_div is {self.carry_div}: not with batch_norm, whose gamma and beta know one division"
+            )
+        if self.carry_div > min(self._numbers("lr_inv")):
+            raise UsageError(
+                f"carry_div is {self.carry_div}: give at most the least of lr_inv, of which it is a factor"
+            )
 
     def _at_least(self, name: str, least: int) -> None:
         for number in self._numbers(name):
@@ -90,9 +119,9 @@ class Recipe:
         return given if isinstance(given, tuple) else (given,)
 
     def per_layer(self, name: str) -> tuple[int, ...]:
-        """The numbers of the field `name`, one for each of its layers (hidden layers alone for error_div)."""
+        """The numbers of the field `name`, one for each of its layers, or hidden layers; none where it is empty."""
         given = self._numbers(name)
-        layers = len(self.hidden) + (name != "error_div")
+        layers = len(self.hidden) + (name in _EACH_LAYER)
         return given * layers if len(given) == 1 else given
 
     def rates(self, epoch: int) -> tuple[int, ...]:

@@ -42,6 +42,17 @@ _BEST_DFA_FASHION = replace(
     _BEST_DFA, hidden=(200, 100, 50), lr_inv=(16000, 64000, 64000, 16000), input_centre=73
 )  # fmt: skip
 
+# Weights small enough for sums of 16 bits; what they cannot hold is carried. Chosen on the validation split as well.
+_WORD16 = Recipe(
+    (100, 50), epochs=16, batch=16, lr_inv=(384, 384, 6144), schedule="linear", carry=True, carry_div=128,
+    target_on=48, target_off=-8, one_sided=True, error_div=(8, 24), error_limit=127, feedback_limit=(25, 16),
+    weight_limit=(13, 46, 43), scale=(4, 16, 128), activation_div=(16, 8), input_shift=6, loss_div=16, loss_limit=28000,
+)  # fmt: skip
+_WORD16_DIGITS = replace(
+    _WORD16, epochs=40, lr_inv=(128, 256, 2048), weight_limit=(63, 46, 43), scale=(8, 16, 256), input_shift=1
+)
+_SMALL = "Direct Feedback Alignment in 16-bit registers, or 8-bit ones and 16-bit sums, of which none can ever overflow"
+
 _ALL = (
     Named("reference", "mnist", Recipe((100, 50), epochs=60), _REFERENCE, _PENDING),
     Named("reference-fashion", "fashion-mnist", Recipe((200, 100, 50), epochs=60), _REFERENCE, _PENDING),
@@ -56,5 +67,7 @@ _ALL = (
     ),
     Named("best-dfa", "mnist", _BEST_DFA, _DFA, _PENDING),
     Named("best-dfa-fashion", "fashion-mnist", _BEST_DFA_FASHION, _DFA, _PENDING),
+    Named("word16", "mnist", _WORD16, _SMALL, _PENDING),
+    Named("word16-digits", "digits", _WORD16_DIGITS, _SMALL, _PENDING),
 )
 RECIPES = {named.name: named for named in _ALL}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from pocketnn.weights import load_weights
 
 __all__ = ["Saved", "load_saved"]
 
+_NUMBERS = re.compile(r"([1-9][0-9]{0,14}(,[1-9][0-9]{0,14})*)?")
 _LARGEST_DESCRIBED = {"batch": 1 << 20, "input_shift": MAX_BITS, "input_centre": 1 << 16}
 
 
@@ -62,7 +64,9 @@ def load_saved(path: Path, dataset: Dataset, activation: str | None = None) -> S
             f"{dataset.pixels} pixels and {dataset.classes} classes"
         )
     batch_norm = any(name.endswith("_gamma") for name in parameters)
-    architecture = Architecture(dims, activation or str(meta.get("activation", "pocket_tanh")), batch_norm)
+    scale, activation_div = (_numbers(path, meta, name) for name in ("scale", "activation_div"))
+    kind = activation or str(meta.get("activation", "pocket_tanh"))
+    architecture = Architecture(dims, kind, batch_norm, scale, activation_div)
     rows = _described(path, meta, "batch", 1, 20) if batch_norm else EVALUATION_ROWS
     shift, centre = (_described(path, meta, name, 0, 0) for name in ("input_shift", "input_centre"))
     return Saved(parameters, architecture, rows, shift, centre)
@@ -74,3 +78,11 @@ def _described(path: Path, meta: Mapping[str, int | str], name: str, least: int,
     if not isinstance(value, int) or not least <= value <= _LARGEST_DESCRIBED[name]:
         raise DataError(f"{path}: {name} is {value!r}; {least} to {_LARGEST_DESCRIBED[name]} belongs here")
     return value
+
+
+def _numbers(path: Path, meta: Mapping[str, int | str], name: str) -> tuple[int, ...]:
+    """Whole numbers with commas between, that the file says of its network's layers; none if it says nothing."""
+    value = meta.get(name, "")
+    if not isinstance(value, str) or not _NUMBERS.fullmatch(value):
+        raise DataError(f"{path}: {name} is {value!r}; whole numbers from 1, with commas between, belong here")
+    return tuple(int(part) for part in value.split(",")) if value else ()

@@ -18,7 +18,7 @@ from pocketnn.nn import Architecture, Network
 from pocketnn.recipe import Recipe
 from pocketnn.scores import EpochResult, Scores
 
-__all__ = ["EVALUATION_ROWS", "EpochResult", "Inputs", "Progress", "Run", "evaluate", "train"]
+__all__ = ["EVALUATION_ROWS", "EpochResult", "Inputs", "Progress", "Run", "architecture_of", "evaluate", "train"]
 
 EVALUATION_ROWS = 500  # rows per forward pass where the batch size does not change the result
 
@@ -34,7 +34,10 @@ class Run(Scores):
 
 
 class Inputs:
-    """Feeds batches of images into a machine, divided by 2^shift and less `centre` where asked for."""
+    """Feeds batches of images into a machine, divided by 2^shift and less `centre` where asked for.
+
+    What is divided first passes through an accumulator register, so input registers need not hold undivided pixels.
+    """
 
     def __init__(self, m: Machine, shift: int = 0, centre: int = 0) -> None:
         self.m = m.scope("input")
@@ -43,12 +46,19 @@ class Inputs:
 
     def __call__(self, images: object, table: Tensor | None = None) -> Values:
         """N x pixels from uint8 images, their pixels moved by an index table if there is one."""
-        x = self.m.load(images, Role.INPUT)
+        raw = Role.INPUT if self.divisor is None else Role.ACCUMULATOR
+        x = self.m.load(images, raw)
         if table is not None:
-            x = self.m.gather(x, table, Role.INPUT)
+            x = self.m.gather(x, table, raw)
         if self.divisor is not None:
             x = self.m.div(x, self.divisor, Role.INPUT, at="shift")
         return x if self.centre is None else self.m.sub(x, self.centre, Role.INPUT, at="centre")
+
+
+def architecture_of(recipe: Recipe, pixels: int, classes: int) -> Architecture:
+    """The network that a recipe trains on images of `pixels` pixels."""
+    numbers = (recipe.per_layer(name) for name in ("scale", "activation_div"))
+    return Architecture((pixels, *recipe.hidden, classes), recipe.activation, recipe.batch_norm, *numbers)
 
 
 def evaluate(
@@ -88,7 +98,7 @@ def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | Non
     if recipe.batch > count:
         raise UsageError(f"batch is {recipe.batch} but there are only {count} training samples; make it smaller")
     rand = Rand(recipe.seed)
-    architecture = Architecture((dataset.pixels, *recipe.hidden, dataset.classes), recipe.activation, recipe.batch_norm)
+    architecture = architecture_of(recipe, dataset.pixels, dataset.classes)
     drawn = recipe.init or recipe.algorithm == "bp"
     network = Network(
         m, architecture, architecture.drawn(rand, recipe.per_layer("init")) if drawn else architecture.zeros()

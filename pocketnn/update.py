@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from pocketnn.arith import Role, Values
 from pocketnn.machine import Machine
 from pocketnn.nn import Dense
 
-__all__ = ["Update"]
+__all__ = ["Rate", "Update"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A learning rate as constants of the program: what gradients are divided by, in one or two steps.
+
+    last: the negative divisor that makes a step, -lr_inv or, of two, -carry_div. first: lr_inv / carry_div, or None.
+    """
+
+    last: Values
+    first: Values | None = None
 
 
 class _Parameter:
     """One matrix's rule: value <- clamp(value + gradient / -lr_inv), the division truncating.
 
     role: the register that the values live in. prefix: of the site names. carry: shape of the remainders if they are
-    kept: what the division left over (less than lr_inv in magnitude), in update registers, joins the next gradient.
+    kept: what the last division left over (less than its divisor), in update registers, joins the next gradient.
     """
 
     def __init__(
@@ -25,15 +38,17 @@ class _Parameter:
             rows, columns = carry
             self.remainder = m.load([[0] * columns] * rows, Role.UPDATE, at=f"{prefix}carry_zero")
 
-    def __call__(self, value: Values, gradient: Values, neg_lr_inv: Values) -> Values:
+    def __call__(self, value: Values, gradient: Values, rate: Rate) -> Values:
         m, at = self.m, self.prefix
+        if rate.first is not None:
+            gradient = m.div(gradient, rate.first, at=f"{at}first_div")
         if self.remainder is not None:
             gradient = m.add(gradient, self.remainder, at=f"{at}carry_add")
         if self.remainder is None:
-            step = m.div(gradient, neg_lr_inv, Role.UPDATE, at=f"{at}div")
+            step = m.div(gradient, rate.last, Role.UPDATE, at=f"{at}div")
         else:  # what is divided to zero has not vanished, so the quotient is no update register's business
-            step = m.div(gradient, neg_lr_inv, at=f"{at}div")
-            spent = m.mul(step, neg_lr_inv, at=f"{at}carry_mul")
+            step = m.div(gradient, rate.last, at=f"{at}div")
+            spent = m.mul(step, rate.last, at=f"{at}carry_mul")
             self.remainder = m.sub(gradient, spent, Role.UPDATE, at=f"{at}carry_sub")
         return m.clamp(m.add(value, step, at=f"{at}add"), *self.limits, self.role, at=f"{at}clamp")
 
@@ -46,15 +61,15 @@ class Update:
 
     def __init__(self, layer: Dense, weight_limit: int, carry: bool = False) -> None:
         m = layer.m
-        limits = m.constant(-weight_limit, "clamp_lo"), m.constant(weight_limit, "clamp_hi")
+        limits = m.limits(weight_limit, "clamp")
         self.layer, self.m = layer, m.scope("update")
         self.weight = _Parameter(self.m, Role.WEIGHT, "", limits, layer.weight.shape if carry else None)
         self.bias = _Parameter(self.m, Role.BIAS, "bias_", limits, layer.bias.shape if carry else None)
 
-    def __call__(self, delta: Values, neg_lr_inv: Values) -> None:
+    def __call__(self, delta: Values, rate: Rate) -> None:
         """One step against the gradient x^T delta of the weights, and the sum of `delta` (N x out) of the bias."""
         m, layer = self.m, self.layer
         gradient = m.mac(m.transpose(layer.x, (1, 0), layer.input_role), delta)
-        layer.weight = self.weight(layer.weight, gradient, neg_lr_inv)
+        layer.weight = self.weight(layer.weight, gradient, rate)
         if layer.norm is None:
-            layer.bias = self.bias(layer.bias, m.sum(delta, 0, at="bias_sum"), neg_lr_inv)
+            layer.bias = self.bias(layer.bias, m.sum(delta, 0, at="bias_sum"), rate)

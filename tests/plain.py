@@ -14,8 +14,8 @@ def divide(a, b):
     return np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))
 
 
-def tanh(sums, fan_in):
-    x = divide(sums, 256 * fan_in)
+def tanh(sums, scale):
+    x = divide(sums, scale)
     y, slope = np.full_like(x, 127), np.full_like(x, 127)
     for value, inverse, where in (
         (divide(x, 4) + 88, 8, x < 128),
@@ -59,15 +59,20 @@ class Plain:
             top, left = side - moved[0], side - moved[1]
             x = wide[:, top : top + side, left : left + side].reshape(x.shape)
         x = x // 2**self.recipe.input_shift - self.recipe.input_centre
+        scales = each(self.recipe.scale, self.count) if self.recipe.scale else [256 * n for n in self.dims[:-1]]
+        divisors = (*each(self.recipe.activation_div, self.count - 1), 1)
         activations, slopes = [x], []
-        for weight, bias in zip(self.weights, self.biases, strict=True):
-            y, slope = tanh(activations[-1] @ weight + bias, weight.shape[0])
-            activations.append(y)
+        for weight, bias, scale, divisor in zip(self.weights, self.biases, scales, divisors, strict=True):
+            y, slope = tanh(activations[-1] @ weight + bias, scale)
+            activations.append(divide(y, divisor))
             slopes.append(slope)
         return activations, slopes
 
     def change(self, parameters, i, place, gradient, rate):
         limit = each(self.recipe.weight_limit, self.count)[i]
+        if self.recipe.carry_div:
+            gradient = divide(gradient, rate // self.recipe.carry_div)
+            rate = self.recipe.carry_div
         if self.recipe.carry:
             gradient = gradient + self.left[place]
             self.left[place] = np.fmod(gradient, rate)
@@ -82,12 +87,16 @@ class Plain:
         error = activations[-1] - np.where(true, recipe.target_on, recipe.target_off)
         if recipe.one_sided:
             error = np.where(true, np.minimum(error, 0), np.maximum(error, 0))
-        loss = int((error**2 // 2).sum())
+        if recipe.error_limit:
+            error = np.clip(error, -recipe.error_limit, recipe.error_limit)
+        loss = int((divide(error, recipe.loss_div) ** 2 // 2).sum())
         if recipe.algorithm == "dfa" and not self.feedback:
+            ranges = each(recipe.feedback_limit, last) if recipe.feedback_limit else [
+                init_limit(*pair) for pair in pairwise(self.dims[:-1])
+            ]  # fmt: skip
             drawn = [
-                self.rand.nonzero(init_limit(*self.dims[i : i + 2]), self.dims[-1], self.dims[i + 1])
-                for i in reversed(range(last))
-            ]
+                self.rand.nonzero(ranges[i], self.dims[-1], self.dims[i + 1]) for i in reversed(range(last))
+            ]  # fmt: skip
             self.feedback = [np.array(matrix) for matrix in reversed(drawn)]
         error = error * recipe.gain
         delta = error
@@ -97,6 +106,8 @@ class Plain:
             else:
                 back = error @ self.feedback[i] if self.feedback else delta @ self.weights[i + 1].T
                 back = divide(back, each(recipe.error_div, last)[i])
+                if recipe.error_limit:
+                    back = np.clip(back, -recipe.error_limit, recipe.error_limit)
             delta = divide(back, slopes[i])
             self.change(self.weights, i, i, activations[i].T @ delta, rates[i])
             self.change(self.biases, i, self.count + i, delta.sum(0, keepdims=True), rates[i])
@@ -113,10 +124,11 @@ class Plain:
             elif epoch % recipe.lr_doubling == 0:
                 rates = [2 * r for r in rates]
             self.rand.shuffle(order)
-            sums = np.zeros(2, int)
+            total, right = 0, 0
             for start in range(0, len(order) - recipe.batch + 1, recipe.batch):
                 chosen = np.array(order[start : start + recipe.batch])
-                sums += self.step(train.images[chosen], train.labels[chosen], rates)
+                loss, correct = self.step(train.images[chosen], train.labels[chosen], rates)
+                total, right = min(total + loss, recipe.loss_limit or total + loss), right + correct
             tested = int((self.forward(test.images)[0][-1].argmax(1) == test.labels).sum())
-            results.append((*map(int, sums), tested))
+            results.append((total, right, tested))
         return results

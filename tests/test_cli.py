@@ -82,6 +82,7 @@ def test_trap_stops_with_one_line():
 def test_saved_weights_evaluate_to_the_same(tmp_path, name):
     path = tmp_path / name
     options = ["--activation", "pocket_sigmoid", "--input-shift", "1", "--batch-norm"]
+    options += ["--scale", "300,90", "--activation-div", "3"]
     data = json.loads(run("train", *SMALL, *options, "--save", path, "--json").stdout)
     result = run("eval", path, "--limit", "200")
     assert result.stdout.splitlines()[0] == f"{data['epochs'][0]['test_correct']} of 200"
@@ -111,6 +112,10 @@ def test_eval_with_other_data(tmp_path):
         {"activation": "gelu"},
         {"input_centre": -1},
         {"input_centre": 1 << 17},
+        {"scale": "1,0"},
+        {"scale": 5},
+        {"activation_div": "-1"},
+        {"scale": "1;2"},
     ],
 )
 def test_eval_of_weights_that_describe_nonsense(tmp_path, meta):
@@ -287,8 +292,9 @@ def test_bench_prints_what_it_measured():
     [
         (["train", "--data", "nowhere"], ["nowhere", "digits, mnist, fashion-mnist"]),
         (["train", "--data", "./nowhere"], ["nowhere"]),
-        (["train", "--word", "1"], ["1", "2<=x<=48"]),
+        (["train", "--word", "1"], ["1", "2 to 48"]),
         (["train", "--word", "49"], ["49"]),
+        (["train", "--word", "16+weights=8"], ["16+weights=8", "weight, bias"]),
         (["train", "--hidden", "5,x"], ["5,x"]),
         (["train", "--hidden", "0"], ["1 or more"]),
         (["train", "--batch", "2000"], ["batch is 2000", "1437"]),

@@ -26,7 +26,7 @@ from pocketnn.arith import (
     Word,
     plain,
 )
-from pocketnn.errors import DataError, OverflowTrap, ShapeError
+from pocketnn.errors import DataError, OverflowTrap, ShapeError, UsageError
 from pocketnn.machine import Clock, Ledger, Machine, Site, Widths, Witness
 
 WRAP, SATURATE = Overflow.WRAP, Overflow.SATURATE
@@ -130,9 +130,19 @@ def test_each_role_has_its_own_word():
     assert widths[Role.WEIGHT] == INT16
     assert str(widths) == "16+accumulator=32+update=8"
     assert str(Widths()) == "32"
+    assert Widths.parse(str(widths)) == widths
+    assert Widths.parse("32") == Widths()
     m = Machine(Reference(), widths, SATURATE)
     for role in Role:
         assert m.register(role) == Register(role, widths[role], SATURATE)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "16+", "16+loss", "16+loss=", "16+weights=8", "1", "16+loss=49", "9+loss=8+"]
+)
+def test_widths_that_are_none(text):
+    with pytest.raises(UsageError):
+        Widths.parse(text)
 
 
 def test_results_go_into_the_register_of_their_role():

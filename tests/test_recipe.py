@@ -20,7 +20,8 @@ from pocketnn.recipes import RECIPES
     ("jitter", -1),
     ("input_centre", -1), ("algorithm", "sgd"), ("schedule", "cosine"), ("init", (5, 0, 5)), ("gain", 0),
     ("error_div", (1, 0)), ("weight_limit", (9, 9, 0)), ("lr_doubling", 0), ("target_on", 0), ("target_on", 1 << 15),
-    ("target_off", -(1 << 15) - 1),
+    ("target_off", -(1 << 15) - 1), ("carry_div", -1), ("error_limit", -1), ("feedback_limit", (1, 0)), ("scale", 0),
+    ("activation_div", (0, 1)), ("loss_div", 0), ("loss_limit", -1),
 ])  # fmt: skip
 def test_recipes_that_make_no_sense(field, value):
     wrong = min(value) if isinstance(value, tuple) else value
@@ -28,15 +29,28 @@ def test_recipes_that_make_no_sense(field, value):
         Recipe(**{field: value})
 
 
-@pytest.mark.parametrize("field", ["lr_inv", "init", "weight_limit", "error_div"])
-def test_a_number_per_layer_means_every_layer(field):
-    layers = 2 if field == "error_div" else 3
+@pytest.mark.parametrize(
+    ("field", "layers"),
+    [("lr_inv", 3), ("init", 3), ("weight_limit", 3), ("scale", 3), ("error_div", 2), ("feedback_limit", 2),
+     ("activation_div", 2)],
+)  # fmt: skip
+def test_a_number_per_layer_means_every_layer(field, layers):
     assert Recipe(**{field: 5}).per_layer(field) == (5,) * layers
     numbers = tuple(range(1, layers + 1))
     assert Recipe(**{field: numbers}).per_layer(field) == numbers
     for wrong in ((*numbers, 1), numbers[1:] * 2 + (1,) * 3):
         with pytest.raises(UsageError, match=f"{field} has {len(wrong)} numbers.*or {layers}"):
             Recipe(**{field: wrong})
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [({"batch_norm": True}, "batch_norm"), ({"lr_inv": (1000, 127, 1000)},
+      "carry_div is 128.*lr_inv")],
+)  # fmt: skip
+def test_carry_div_needs_what_it_divides(fields, words):
+    with pytest.raises(UsageError, match=words):
+        Recipe(carry_div=128, **fields)
 
 
 def test_rates_double_as_in_the_reference():

@@ -82,6 +82,9 @@ def test_equals_the_yardstick():
     Recipe((9,), epochs=3, batch=7, gain=3, error_div=2, weight_limit=50, init=9, lr_inv=200),
     Recipe((9, 7), epochs=3, jitter=1, input_centre=9),
     Recipe((9, 7), algorithm="bp", epochs=2, jitter=3, init=900, error_div=90),
+    Recipe((9, 7), epochs=4, lr_inv=(300, 400, 900), carry=True, carry_div=90, schedule="linear", scale=(700, 60, 50),
+           activation_div=(5, 3), feedback_limit=(7, 70), error_div=3, error_limit=60, loss_div=3, loss_limit=20000),
+    Recipe((9,), algorithm="bp", epochs=2, init=900, scale=9, activation_div=4, error_limit=9, input_shift=4),
 ])  # fmt: skip
 def test_options_mean_what_the_second_opinion_thinks(recipe):
     dataset, machine = blobs(200, pixels=16), Machine()

@@ -6,7 +6,7 @@ import pytest
 from pocketnn.arith import Role
 from pocketnn.machine import Machine
 from pocketnn.nn import Architecture, Network
-from pocketnn.update import Update
+from pocketnn.update import Rate, Update
 
 RNG = np.random.default_rng(7)
 
@@ -17,12 +17,12 @@ def layer_of(m, weight):
     return Network(m, Architecture((rows, columns)), parameters).layers[0]
 
 
-def run(carry, lr_inv, steps=30, limit=32767):
+def run(carry, lr_inv, steps=30, limit=32767, first=None):
     """Weights, biases and gradients of some steps on random inputs and deltas."""
     m = Machine()
     layer = layer_of(m, np.zeros((4, 3), int))
     update = Update(layer, limit, carry)
-    rate = m.constant(-lr_inv, "neg_lr_inv")
+    rate = Rate(m.constant(-lr_inv, "neg_lr_inv"), first and m.constant(first, "first"))
     total = np.zeros((4, 3), int)
     for _ in range(steps):
         x, delta = RNG.integers(-9, 10, (5, 4)), RNG.integers(-9, 10, (5, 3))
@@ -40,6 +40,13 @@ def test_with_carry_the_weights_and_remainders_hold_the_whole_sum_of_gradients(l
     assert np.abs(left).max(initial=0) < lr_inv
     assert not m.ledger.overflowed
     assert m.ledger.flags.vanished == 0
+
+
+def test_a_first_division_drops_and_the_second_carries():
+    _, layer, update, gradient = run(True, 8, steps=1, first=5)
+    kept = np.trunc(gradient / 5).astype(int)
+    assert np.any(kept * 5 != gradient)
+    assert np.array_equal(-8 * layer.weight.ints() + update.weight.remainder.ints(), kept)
 
 
 def test_without_carry_small_gradients_are_lost():

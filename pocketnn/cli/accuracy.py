@@ -13,6 +13,7 @@ from pocketnn.accuracy import Reached, mean_and_deviation, measure
 from pocketnn.audit.text import compact
 from pocketnn.cli.options import Sizes, json_option, machine_options, overflow_of, progress_line, widths_of
 from pocketnn.data import load_dataset
+from pocketnn.machine import Widths
 from pocketnn.recipes import RECIPES
 
 __all__ = ["accuracy"]
@@ -36,7 +37,7 @@ def accuracy(
     limit: int | None,
     epochs: int | None,
     validation: bool,
-    word: int,
+    word: Widths,
     accumulator: int | None,
     overflow: str,
     as_json: bool,

@@ -31,7 +31,7 @@ from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import load_dataset
 from pocketnn.errors import UsageError
 from pocketnn.files import check_writable, write_text
-from pocketnn.machine import Machine
+from pocketnn.machine import Machine, Widths
 from pocketnn.saved import load_saved
 from pocketnn.trace import Trace, is_trace
 
@@ -81,7 +81,7 @@ def audit(
     program: Path | None,
     data: str,
     limit: int | None,
-    word: int,
+    word: Widths,
     accumulator: int | None,
     overflow: str,
     words: tuple[int, ...],

@@ -19,6 +19,7 @@ from pocketnn.cli.options import (
     widths_of,
 )
 from pocketnn.data import load_dataset
+from pocketnn.machine import Widths
 from pocketnn.recipe import Recipe
 
 __all__ = ["bench"]
@@ -37,7 +38,7 @@ def bench(
     limit: int | None,
     hidden: tuple[int, ...],
     epochs: int,
-    word: int,
+    word: Widths,
     accumulator: int | None,
     overflow: str,
     as_json: bool,

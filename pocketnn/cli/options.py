@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import click
 
-from pocketnn.arith import MAX_BITS, MIN_BITS, Overflow
+from pocketnn.arith import MAX_BITS, MIN_BITS, Overflow, Role, Word
+from pocketnn.errors import UsageError
 from pocketnn.machine import Widths
 from pocketnn.train import Progress
 
@@ -18,6 +20,7 @@ __all__ = [
     "WORD",
     "Sizes",
     "StepRange",
+    "WidthsText",
     "all_of",
     "data_options",
     "json_option",
@@ -79,6 +82,20 @@ class StepRange(click.ParamType):  # type: ignore[type-arg]  # generic only in n
         return steps
 
 
+class WidthsText(click.ParamType):  # type: ignore[type-arg]  # generic only in newer releases of click
+    """A word-length assignment as it is printed: N, or N+ROLE=N, with a part for each role that differs."""
+
+    name = "N[+ROLE=N]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Widths:
+        if isinstance(value, Widths):
+            return value
+        try:
+            return Widths.parse(value)
+        except UsageError as error:
+            self.fail(str(error), param, ctx)
+
+
 MODES = [o.value for o in Overflow]
 WORD = click.IntRange(MIN_BITS, MAX_BITS)
 
@@ -87,7 +104,10 @@ data_options = all_of(
     click.option("--limit", type=click.IntRange(1), help="Use only the first N training and the first N test images."),
 )
 machine_options = all_of(
-    click.option("--word", type=WORD, default=32, show_default=True, help="Register width of every role, in bits."),
+    click.option(
+        "--word", type=WidthsText(), default="32", show_default=True,
+        help="Register width in bits, and those of the roles that differ, as in 8+accumulator=16+loss=16.",
+    ),
     click.option("--accumulator", type=WORD, help="Width of accumulators, where it differs."),
     click.option(
         "--overflow", type=click.Choice(MODES), default="wrap", show_default=True,
@@ -97,9 +117,11 @@ machine_options = all_of(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 
 
-def widths_of(word: int, accumulator: int | None) -> Widths:
+def widths_of(word: Widths, accumulator: int | None) -> Widths:
     """The word-length assignment that `machine_options` describe."""
-    return Widths.of(word, accumulator)
+    if accumulator in (None, word[Role.ACCUMULATOR].bits):
+        return word
+    return replace(word, roles={**word.roles, Role.ACCUMULATOR: Word(accumulator)})
 
 
 def overflow_of(name: str) -> Overflow:

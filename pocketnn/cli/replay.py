@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
-from pocketnn.arith import Overflow, Role, Word
+from pocketnn.arith import Overflow
 from pocketnn.audit.data import flags_data, witness_data
-from pocketnn.cli.options import MODES, WORD, json_option, progress_line
+from pocketnn.cli.options import MODES, WORD, WidthsText, json_option, progress_line, widths_of
 from pocketnn.cli.trace import INCOMPLETE
 from pocketnn.machine import Widths
 from pocketnn.trace import BACKENDS, Divergence, Replay, Trace, what_if
@@ -28,7 +27,7 @@ __all__ = ["replay"]
 )
 @click.option("--from-step", type=click.IntRange(1), default=1, show_default=True, help="First step to compare.")
 @click.option("--to-step", type=click.IntRange(1), help="Last step to compare.")
-@click.option("--word", type=WORD, help="Register width of every role, instead of the recorded ones.")
+@click.option("--word", type=WidthsText(), help="Register width, instead of the recorded ones; see `train`.")
 @click.option("--accumulator", type=WORD, help="Width of accumulators, instead of the recorded one.")
 @click.option("--overflow", type=click.Choice(MODES), help="What registers do on overflow, instead of the recorded.")
 @json_option
@@ -37,7 +36,7 @@ def replay(
     backend: str,
     from_step: int,
     to_step: int | None,
-    word: int | None,
+    word: Widths | None,
     accumulator: int | None,
     overflow: str | None,
     as_json: bool,
@@ -53,7 +52,7 @@ def replay(
     with Trace(file) as trace:
         elsewhere = word is not None or accumulator is not None or overflow is not None
         if elsewhere:
-            widths = _widths(trace.widths, word, accumulator)
+            widths = widths_of(word or trace.widths, accumulator)
             mode = Overflow(overflow) if overflow else trace.overflow
             found = what_if(trace, widths, mode, backend, from_step, to_step, progress_line())
             machine = f"{widths} {mode.value}"
@@ -62,13 +61,6 @@ def replay(
             machine = f"{trace.widths} {trace.overflow.value}"
     click.echo(json.dumps(_data(found, machine, backend)) if as_json else _text(found, machine, elsewhere))
     sys.exit(1 if found.first else INCOMPLETE if found.status is None else 0)
-
-
-def _widths(recorded: Widths, word: int | None, accumulator: int | None) -> Widths:
-    widths = recorded if word is None else Widths(Word(word))
-    if accumulator is None:
-        return widths
-    return replace(widths, roles={**widths.roles, Role.ACCUMULATOR: Word(accumulator)})
 
 
 def _text(found: Replay, machine: str, elsewhere: bool) -> str:

@@ -23,7 +23,7 @@ from pocketnn.cli.options import (
 from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import load_dataset
-from pocketnn.machine import Ledger, Machine
+from pocketnn.machine import Ledger, Machine, Widths
 from pocketnn.saved import load_saved
 from pocketnn.train import Run
 from pocketnn.train import train as train_network
@@ -45,7 +45,7 @@ trap_option = click.option("--trap", is_flag=True, help="Stop at the first overf
 def train(
     data: str,
     limit: int | None,
-    word: int,
+    word: Widths,
     accumulator: int | None,
     overflow: str,
     trap: bool,
@@ -72,6 +72,8 @@ def train(
             "input_shift": recipe.input_shift,
             "input_centre": recipe.input_centre,
             "batch": recipe.batch,
+            "scale": ",".join(map(str, recipe.per_layer("scale"))),
+            "activation_div": ",".join(map(str, recipe.per_layer("activation_div"))),
         }
         save_weights(save, run.network.parameters(), meta)
 
@@ -145,7 +147,7 @@ def evaluate(
     data: str,
     limit: int | None,
     activation: str | None,
-    word: int,
+    word: Widths,
     accumulator: int | None,
     overflow: str,
     trap: bool,
