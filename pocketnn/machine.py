@@ -238,6 +238,8 @@ class Machine:
             self.ledger.left = (site.name, copy(self.clock))
         if flags.events == 0 or (site.witness is not None and not self.trap):
             return
+        if flags.first < 0:  # ranges: something can overflow, but there is no value to show
+            return
         element = tuple(int(i) for i in np.unravel_index(flags.first, shape))
         plain_args = tuple(plain(x.ints() if op.name != "load" else x) for x in args[: op.arity]) + args[op.arity :]
         step = next(s for s in narrowings(op, plain_args, element, site.register) if s.exact != s.stored)

@@ -18,7 +18,7 @@ from pocketnn.nn import Architecture, Network
 from pocketnn.train import EVALUATION_ROWS, Inputs, Progress, evaluate
 from pocketnn.weights import load_weights
 
-__all__ = ["Saved", "load_saved"]
+__all__ = ["Saved", "load_saved", "read_saved"]
 
 _NUMBERS = re.compile(r"([1-9][0-9]{0,14}(,[1-9][0-9]{0,14})*)?")
 _LARGEST_DESCRIBED = {"batch": 1 << 20, "input_shift": MAX_BITS, "input_centre": 1 << 16}
@@ -55,14 +55,24 @@ def load_saved(path: Path, dataset: Dataset, activation: str | None = None) -> S
 
     Raises DataError if the file is no network, describes nonsense, or does not go with the data.
     """
-    parameters, meta = load_weights(path)
-    widths = [parameters[name].shape for name in parameters if name.endswith("_weight")]
-    dims = (widths[0][0], *(columns for _, columns in widths))
+    saved = read_saved(path, activation)
+    dims = saved.architecture.dims
     if dims[0] != dataset.pixels or dims[-1] != dataset.classes:
         raise DataError(
             f"{path}: a network of {dims[0]} inputs and {dims[-1]} outputs, but {dataset.name} has "
             f"{dataset.pixels} pixels and {dataset.classes} classes"
         )
+    return saved
+
+
+def read_saved(path: Path, activation: str | None = None) -> Saved:
+    """Read weights without any data. activation: default is what the file says, else pocket_tanh.
+
+    Raises DataError if the file is no network or describes nonsense.
+    """
+    parameters, meta = load_weights(path)
+    widths = [parameters[name].shape for name in parameters if name.endswith("_weight")]
+    dims = (widths[0][0], *(columns for _, columns in widths))
     batch_norm = any(name.endswith("_gamma") for name in parameters)
     scale, activation_div = (_numbers(path, meta, name) for name in ("scale", "activation_div"))
     kind = activation or str(meta.get("activation", "pocket_tanh"))

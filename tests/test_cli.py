@@ -34,9 +34,9 @@ def process(*args, **options):
 
 def test_help_names_every_command_and_the_exit_codes():
     text = run("--help").stdout
-    for word in ("train", "eval", "audit", "sweep", "conform", "data", "bench", "Exit codes"):
+    for word in ("train", "eval", "audit", "sweep", "prove", "conform", "data", "bench", "Exit codes"):
         assert word in text
-    for command in ("train", "eval", "audit", "sweep", "conform", "data", "bench"):
+    for command in ("train", "eval", "audit", "sweep", "prove", "conform", "data", "bench"):
         assert run(command, "--help").stdout.startswith("Usage")
 
 

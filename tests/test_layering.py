@@ -19,6 +19,9 @@ RANKS: dict[str, tuple[int, str]] = {
     "files": (0, "base"),
     "arith.word": (10, "word"),
     "arith.flags": (10, "flags"),
+    "arith.shapes": (10, "table"),
+    "arith.terms": (10, "table"),
+    "arith.bounds": (10, "table"),
     "arith.ops": (11, "arith"),
     "arith.backend": (12, "arith"),
     "arith.semantics": (12, "semantics"),
@@ -29,6 +32,9 @@ RANKS: dict[str, tuple[int, str]] = {
     "arith.compiled": (14, "compiled"),
     "arith.folds": (15, "arith"),
     "arith.vector": (16, "vector"),
+    "arith.ranges": (13, "ranges"),
+    "arith.relations": (14, "relations"),
+    "arith.range_folds": (14, "range_folds"),
     "arith.interval": (16, "interval"),
     "arith.lockstep": (16, "lockstep"),
     "arith": (19, "arith"),
@@ -95,7 +101,14 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
 }
 
 NETWORK = ("nn", "activations", "loss", "dfa", "conv", "init", "update", "jitter")  # no NumPy and no float
-SPECIFICATION = ("arith.ops", "arith.word", "arith.reference")  # no float; NumPy only to hand values out
+SPECIFICATION = (
+    "arith.ops",
+    "arith.shapes",
+    "arith.terms",
+    "arith.bounds",
+    "arith.word",
+    "arith.reference",
+)  # no float; NumPy only to hand values out
 WHOLE_MATH = {"isqrt", "prod", "gcd", "lcm", "comb"}  # what of `math` gives integers
 
 

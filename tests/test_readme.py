@@ -54,10 +54,18 @@ def test_the_audit_excerpt_is_what_the_audit_prints():
         assert line == "..." or line in printed, line
 
 
-@pytest.mark.parametrize("command", ["train", "eval", "audit", "sweep", "conform", "data", "bench"])
+@pytest.mark.parametrize("command", ["train", "eval", "audit", "sweep", "prove", "conform", "data", "bench"])
 def test_every_command_is_there(command):
     assert f"`pocketnn {command}" in README
     assert command in main.commands
+
+
+def test_what_is_provable_is_what_prove_prints(datasets):
+    (block,) = re.findall(r"```\n(provable, .*?)```", README, re.DOTALL)
+    result = CliRunner().invoke(main, ["prove", "--data", "mnist"])
+    assert result.exit_code == 1
+    assert block in result.stdout
+    assert CliRunner().invoke(main, ["prove", "--data", "mnist", "--weight-limit", "10741"]).exit_code == 0
 
 
 def test_every_file_it_names_is_there():

@@ -3,8 +3,10 @@
 from pocketnn.arith.backend import Backend, Outcome, Values, as_integers
 from pocketnn.arith.extent import Extent, measured
 from pocketnn.arith.flags import CLEAN, OWN_RANGE, Flags, OwnRange, Span, add_flags, merge_spans
+from pocketnn.arith.interval import Interval
 from pocketnn.arith.lockstep import Lockstep, Pair
 from pocketnn.arith.ops import OPS, Op, Tensor
+from pocketnn.arith.ranges import Partition, Ranges
 from pocketnn.arith.reference import Narrowing, Reference, narrowings, plain
 from pocketnn.arith.semantics import SEMANTICS, op_table_digest
 from pocketnn.arith.vector import Vector
@@ -23,6 +25,7 @@ __all__ = [
     "Backend",
     "Extent",
     "Flags",
+    "Interval",
     "Lockstep",
     "Narrowing",
     "Op",
@@ -30,6 +33,8 @@ __all__ = [
     "Overflow",
     "OwnRange",
     "Pair",
+    "Partition",
+    "Ranges",
     "Reference",
     "Register",
     "Role",

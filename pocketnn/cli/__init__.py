@@ -13,6 +13,7 @@ from pocketnn.cli.audit import audit
 from pocketnn.cli.bench import bench
 from pocketnn.cli.conform import conform
 from pocketnn.cli.data import data
+from pocketnn.cli.prove import prove
 from pocketnn.cli.recipe import recipes
 from pocketnn.cli.replay import replay
 from pocketnn.cli.sweep import sweep
@@ -67,5 +68,5 @@ def main() -> None:
     """
 
 
-for command in (train, evaluate, audit, recipes, sweep, replay, trace, conform, data, bench):
+for command in (train, evaluate, audit, prove, recipes, sweep, replay, trace, conform, data, bench):
     main.add_command(command)

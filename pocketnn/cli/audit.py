@@ -17,6 +17,7 @@ from pocketnn.audit.mcu import MCUS, find_mcu
 from pocketnn.audit.replayed import Replayed
 from pocketnn.audit.reproduce import as_test, as_vectors, reproducers
 from pocketnn.audit.sarif import as_sarif
+from pocketnn.audit.verdict import never_proved
 from pocketnn.cli.lists import WORDS
 from pocketnn.cli.options import (
     data_options,
@@ -32,6 +33,7 @@ from pocketnn.data import load_dataset
 from pocketnn.errors import UsageError
 from pocketnn.files import check_writable, write_text
 from pocketnn.machine import Machine, Widths
+from pocketnn.prove.verdicts import proved_by
 from pocketnn.saved import load_saved
 from pocketnn.trace import Trace, is_trace
 
@@ -68,6 +70,7 @@ def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) ->
     help="What on the machine asked for makes the exit code 1.",
 )
 @click.option("--advise", is_flag=True, help="Also search for single changes that make the first failing site fit.")
+@click.option("--prove", is_flag=True, help="Also prove of sites that nothing can overflow there, whatever the data.")
 @click.option("--html", type=click.Path(path_type=Path), help="Also write the report as one HTML page.")
 @click.option(
     "--witness",
@@ -88,6 +91,7 @@ def audit(
     mcu: str | None,
     fail_on: str,
     advise: bool,
+    prove: bool,
     html: Path | None,
     witness: Path | None,
     sarif: Path | None,
@@ -118,7 +122,14 @@ def audit(
             return recording(machine, source.subject, options)
 
         report = audit_source(
-            source, asked, words, progress_line(), observe=as_json or html is not None, advice=advise, recorder=recorder
+            source,
+            asked,
+            words,
+            progress_line(),
+            proved=proved_by(source) if prove else never_proved,
+            observe=as_json or html is not None,
+            advice=advise,
+            recorder=recorder,
         )
     report = replace(report, mcu=part)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))

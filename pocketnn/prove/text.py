@@ -1,0 +1,110 @@
+"""A certificate as text of at most 100 columns."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from pocketnn.prove.certificate import Certificate, Limit, SiteBound
+
+__all__ = ["as_text"]
+
+_LEGEND = """\
+range: what the exact results cannot leave; '=' where emulation attained every bound of it, else it is an upper bound.
+bits: the narrowest register that holds them and, for mac and sum, every partial sum in any order; of: the register.
+fits *: nothing overflows in the stated order of summation, but in another order it could."""
+
+
+def as_text(certificate: Certificate) -> Iterator[str]:
+    """The claim, a line per site, what stands in the way, what would be provable, and the verdict."""
+    yield from _wrapped(_claim(certificate))
+    yield ""
+    yield f"{'site':<38} {'range':>33} {'bits':>4} {'of':>3}  verdict"
+    for site in certificate.sites:
+        if site.op != "load" or not site.fits:
+            yield _line(site)
+    yield ""
+    for paragraph in _LEGEND.split("\n"):
+        yield from _wrapped(paragraph)
+    yield ""
+    for note in certificate.notes:
+        yield from _wrapped(note)
+    for attaining in certificate.attaining:
+        yield f"{attaining.site}{list(attaining.element)}: {attaining.bound} attained by an image (see --json)"
+    if certificate.counterexample:
+        yield from _wrapped(f"overflow seen when emulated: {certificate.counterexample.witness}")
+    for kept in certificate.invariants:
+        if not kept.holds:
+            before, after = (f"{lo}..{hi}" for lo, hi in (kept.range_before, kept.range_after))
+            yield from _wrapped(
+                f"{kept.name} is in {before} before a step and can be in {after} after it: no induction"
+            )
+    if certificate.limits:
+        yield "provable, all else as given:"
+        for limit in certificate.limits:
+            yield f"  {_limit(limit)}"
+    yield ""
+    yield from _wrapped(_verdict(certificate))
+
+
+def _claim(certificate: Certificate) -> str:
+    claim = certificate.claim
+    lo, hi = claim["inputs"]
+    network = f"{'-'.join(map(str, claim['dims']))} {claim['activation']}{' with batch norm' * claim['batch_norm']}"
+    shift = f" divided by 2^{claim['input_shift']}" if claim["input_shift"] else ""
+    shift += f" less {claim['input_centre']}" if claim["input_centre"] else ""
+    if certificate.kind == "inference":
+        rows = f", in batches of {claim['rows']}" if claim["rows"] else ""
+        return f"inference of {network} on {certificate.target}: any image of pixels {lo}..{hi}{shift}{rows}"
+    rates = ",".join("..".join(map(str, dict.fromkeys(pair))) for pair in claim["rates"])
+    limit = claim["weight_limit"]
+    limits = ",".join(map(str, limit)) if isinstance(limit, tuple) else limit
+    return (
+        f"training of {network} by {claim['algorithm']} on {certificate.target}: any run on any images of pixels "
+        f"{lo}..{hi}{shift}, batch {claim['batch']}, lr_inv {rates}, weight limit {limits}"
+    )
+
+
+def _line(site: SiteBound) -> str:
+    span = f"{'= ' if site.attained else ''}{_number(site.span.lo)}..{_number(site.span.hi)}"
+    return f"{site.site:<38} {span:>33} {site.bits:>4} {site.word:>3}  {_state(site)}"
+
+
+def _number(value: int) -> str:
+    """The number itself, or the power of two that it does not reach where it is too long for the table."""
+    if abs(value) < 10**14:
+        return str(value)
+    return f"{'>-' if value < 0 else '<'}2^{abs(value).bit_length()}"
+
+
+def _state(site: SiteBound) -> str:
+    if site.zero_divisor:
+        return "x / 0"
+    if not site.fits:
+        return f"{site.bits - site.word} short"
+    return "fits" if site.bits <= site.word else "fits *"
+
+
+def _limit(limit: Limit) -> str:
+    if limit.largest is None:
+        return f"{limit.what}: none"
+    return f"{limit.what}: up to {limit.largest}{' or more' if limit.more else ''} (given: {limit.given})"
+
+
+def _verdict(certificate: Certificate) -> str:
+    if certificate.proved:
+        return f"PROVED: nothing can overflow on {certificate.target}"
+    failing = certificate.failing
+    if not failing:
+        return "NOT PROVED: the invariants do not hold again after a step"
+    first = failing[0]
+    if first.zero_divisor:
+        return f"NOT PROVED: {first.site} can divide by zero"
+    return (
+        f"NOT PROVED: {first.site} needs {first.bits} bits, {first.bits - first.word} more than its {first.role.value} "
+        f"register has; sites that fail in all: {len(failing)}"
+    )
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, 98, subsequent_indent="  ", break_on_hyphens=False)

@@ -1,0 +1,230 @@
+"""Training certificate by induction: if weights and biases are within their limits before a step, then whatever the
+data, nothing in the step overflows, and they are within their limits after it; so in no run of any length."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+from pocketnn.arith import Interval, Partition, Ranges, Role, Values
+from pocketnn.audit.verdict import Target
+from pocketnn.dfa import Learner
+from pocketnn.init import init_limit
+from pocketnn.jitter import shifted
+from pocketnn.machine import Machine
+from pocketnn.nn import Network, layer_names
+from pocketnn.prove.certificate import Certificate, Limit, examine
+from pocketnn.recipe import Recipe
+from pocketnn.train import Inputs, architecture_of
+from pocketnn.update import Rate
+
+__all__ = ["Training", "is_provable", "prove_training"]
+
+_LARGEST = 1 << 20  # of a batch, a weight limit or a pixel that is looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What is to be proved: any run of `recipe`, whatever its seed, on any images of `pixels` pixels within `inputs`
+    (both bounds included) with labels of `classes` classes."""
+
+    recipe: Recipe
+    pixels: int
+    classes: int
+    inputs: tuple[int, int] = (0, 255)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Layer sizes, from input to output."""
+        return (self.pixels, *self.recipe.hidden, self.classes)
+
+    def parameters(self) -> dict[str, Ranges]:
+        """Every parameter within what it can be before any step: its initial values, and its weight limit."""
+        recipe, dims = self.recipe, self.dims
+        bounds = list(recipe.per_layer("weight_limit"))
+        if recipe.init:
+            bounds = list(map(max, bounds, recipe.per_layer("init")))
+        elif recipe.algorithm == "bp":
+            bounds = [max(bound, init_limit(n, m)) for bound, (n, m) in zip(bounds, pairwise(dims), strict=True)]
+        result = {}
+        for name, bound, (n, m) in zip(layer_names(len(dims) - 1), bounds, pairwise(dims), strict=True):
+            result[f"{name}_weight"], result[f"{name}_bias"] = (
+                Ranges((n, m), -bound, bound),
+                Ranges((1, m), -bound, bound),
+            )
+            if recipe.batch_norm:  # nothing bounds these two: claim what the first step starts from
+                result[f"{name}_gamma"], result[f"{name}_beta"] = Ranges((1, m), 1, 1), Ranges((1, m), 0, 0)
+        return result
+
+    def targets(self) -> Ranges:
+        """A batch of targets: each row is of one class, any class."""
+        on, off = self.recipe.target_on, self.recipe.target_off
+        hot = [[[on if c == k else off for c in range(self.classes)]] for k in range(self.classes)]
+        return Ranges((self.recipe.batch, self.classes), hot, hot, (Partition(self.classes, by_row=True),))
+
+    def feedback(self) -> list[Ranges]:
+        """Feedback matrices as they are drawn, of any seed."""
+        limits = self.recipe.per_layer("feedback_limit") or [init_limit(n, m) for n, m in pairwise(self.dims[:-1])]
+        return [Ranges((self.classes, m), -bound, bound) for m, bound in zip(self.dims[1:-1], limits, strict=True)]
+
+    def rates(self) -> list[tuple[int, int]]:
+        """The least and the greatest inverse learning rate of each layer, or of all; they only grow with the epochs."""
+        return list(zip(self.recipe.rates(1), self.recipe.rates(max(self.recipe.epochs, 1)), strict=True))
+
+    def run(self, m: Machine) -> dict[str, tuple[Ranges, Ranges]]:
+        """One step on ranges; parameters and carried remainders before and after, by name."""
+        recipe = self.recipe
+        network = Network(m, architecture_of(recipe, self.pixels, self.classes), self.parameters())
+        learner = Learner(m, network, recipe, self.feedback())
+        self._any_epoch(m, learner)
+        before = _state(learner)
+        target = m.load(self.targets(), Role.CONSTANT, at="target")
+        done = learner.step(self._any_images(m), target)
+        network.predict(done.outputs)
+        after = _state(learner)
+        if recipe.loss_limit:
+            before["epoch_loss"] = m.load(Ranges((1, 1), 0, recipe.loss_limit), Role.LOSS, at="epoch_loss")
+            after["epoch_loss"] = learner.loss.accumulate(before["epoch_loss"], done.loss)
+        return {name: (before[name], after[name]) for name in before}
+
+    def _any_epoch(self, m: Machine, learner: Learner) -> None:
+        """Learning rates of any epoch, and remainders below them."""
+        rates = self.rates()
+        layers = learner.network.layers
+        owners = [m] if len(rates) == 1 else [layer.m for layer in layers]
+        part = self.recipe.carry_div
+        loaded = [self._any_rate(owner, *pair) for owner, pair in zip(owners, rates, strict=True)]
+        learner.rates = loaded * (len(layers) // len(loaded))
+        if self.recipe.carry:
+            greatest = [part or most for _, most in rates] * (len(layers) // len(rates))
+            for update, most in zip(learner.updates, greatest, strict=True):
+                for rule in (update.weight, update.bias):
+                    if rule.remainder is not None:
+                        any_rest = Ranges(rule.remainder.shape, 1 - most, most - 1)
+                        rule.remainder = rule.m.load(any_rest, Role.UPDATE, at=f"{rule.prefix}carry_zero")
+
+    def _any_rate(self, m: Machine, least: int, most: int) -> Rate:
+        """A learning rate of any epoch."""
+        part = self.recipe.carry_div
+        if not part:
+            return Rate(m.load(Ranges((), -most, -least), Role.CONSTANT, at="neg_lr_inv"))
+        first = m.load(Ranges((), least // part, most // part), Role.CONSTANT, at="first_div_by")
+        return Rate(m.constant(-part, "neg_carry_div"), first)
+
+    def _any_images(self, m: Machine) -> Values:
+        """A batch of images. Moved by jitter, a pixel is that of another place or 0."""
+        recipe, (lo, hi) = self.recipe, self.inputs
+        table = None
+        if recipe.jitter:
+            lo, hi = min(lo, 0), max(hi, 0)
+            table = shifted(math.isqrt(self.pixels), 0, 0)
+        images = Ranges((recipe.batch, self.pixels), lo, hi)
+        return Inputs(m, recipe.input_shift, recipe.input_centre)(images, table)
+
+
+def _state(learner: Learner) -> dict[str, Any]:
+    """What a step changes, by name."""
+    result: dict[str, Any] = {}
+    names = layer_names(len(learner.network.layers))
+    for name, layer, update in zip(names, learner.network.layers, learner.updates, strict=True):
+        result[f"{name}_weight"], result[f"{name}_bias"] = layer.weight, layer.bias
+        if layer.norm:
+            result[f"{name}_gamma"], result[f"{name}_beta"] = layer.norm.gamma, layer.norm.beta
+        for kind, rule in (("weight", update.weight), ("bias", update.bias)):
+            if rule.remainder is not None:
+                result[f"{name}_{kind}_remainder"] = rule.remainder
+    return result
+
+
+def is_provable(training: Training, target: Target) -> bool:
+    """Whether there is a certificate."""
+    machine = Machine(Interval(), target.widths, target.overflow)
+    kept = training.run(machine)
+    if machine.ledger.overflowed:
+        return False
+    ends = ((before.ends(), after.ends()) for before, after in kept.values())
+    return all(before[0] <= after[0] and after[1] <= before[1] for before, after in ends)
+
+
+def prove_training(training: Training, target: Target, samples: int | None = None) -> Certificate:
+    """The certificate for any run, and the largest batch, weight limit and pixel for which there is one.
+
+    Every range is an upper bound: operands that come from the same weights or images are taken for independent, but
+    for activations, whose pieces are followed one by one, and targets, of which one in a row is 15 and the rest 0.
+    samples: training images of an epoch, for the note on the sum of the epoch's losses, which is no part of the claim.
+    """
+    found = examine(training.run, target)
+    recipe = training.recipe
+    claim = {
+        "dims": list(training.dims),
+        "inputs": list(training.inputs),
+        "rates": [list(pair) for pair in training.rates()],
+        **{field.name: getattr(recipe, field.name) for field in fields(recipe) if field.name not in ("hidden", "seed")},
+    }
+    certificate = Certificate(
+        "training", target, claim, found.sites, found.invariants, steps=tuple(found.listing.steps)
+    )
+    return replace(
+        certificate,
+        limits=tuple(_limits(training, target, certificate.proved)),
+        notes=(_loss_note(certificate, target, samples), *found.notes),
+    )
+
+
+def _limits(training: Training, target: Target, proved: bool) -> list[Limit]:
+    """Each quantity alone; where only a smaller weight limit or pixel helps, the batch that goes with it as well."""
+    recipe = training.recipe
+    top = training.inputs[1]
+
+    def batch(base: Training, n: int) -> Training:
+        return replace(base, recipe=replace(base.recipe, batch=n))
+
+    def weights(n: int) -> Training:
+        limit = tuple(n if proved else min(n, given) for given in recipe.per_layer("weight_limit"))
+        return replace(training, recipe=replace(recipe, weight_limit=limit))
+
+    def pixels(n: int) -> Training:
+        return replace(training, inputs=(min(training.inputs[0], n), n))
+
+    found = [
+        _largest("batch", recipe.batch, partial(batch, training), target),
+        _largest("weight limit", max(recipe.per_layer("weight_limit")), weights, target),
+        _largest("greatest pixel", top, pixels, target),
+    ]
+    if found[0].largest is None:
+        for limit, other in ((found[1], weights), (found[2], pixels)):
+            if limit.largest is not None:
+                name = f"batch with {limit.what} {limit.largest}"
+                found.append(_largest(name, recipe.batch, partial(batch, other(limit.largest)), target))
+    return found
+
+
+def _largest(what: str, given: int, changed: Callable[[int], Training], target: Target) -> Limit:
+    """By bisection over the prover itself: ranges only grow with each of these, so what holds for n holds below it."""
+    if not is_provable(changed(1), target):
+        return Limit(what, given, None)
+    least, most = 1, 2
+    while most <= _LARGEST and is_provable(changed(most), target):
+        least, most = most, 2 * most
+    if most > _LARGEST:
+        return Limit(what, given, least, more=True)
+    while most - least > 1:
+        middle = (least + most) // 2
+        least, most = (middle, most) if is_provable(changed(middle), target) else (least, middle)
+    return Limit(what, given, least)
+
+
+def _loss_note(certificate: Certificate, target: Target, samples: int | None) -> str:
+    """How many steps' losses the register of the epoch's loss holds; no weight depends on it."""
+    if certificate.claim["loss_limit"]:
+        return "the sum of an epoch's losses stops at its limit, and is part of this"
+    worst = next(site.span.hi for site in certificate.sites if site.site == "loss.batch_sum")
+    steps = target.widths[Role.LOSS].hi // max(worst, 1)
+    note = f"the sum of an epoch's losses, on which no weight depends, is not part of this: it holds {steps} steps"
+    if samples is not None:
+        note += f" of the {samples // certificate.claim['batch']} of an epoch"
+    return note

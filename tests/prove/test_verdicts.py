@@ -1,0 +1,67 @@
+"""What proofs say to an audit, site by site."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from tiny import blobs
+
+from pocketnn.arith import Overflow, Vector
+from pocketnn.audit import Evaluation, Target, Training
+from pocketnn.cli import main
+from pocketnn.machine import Machine, Widths
+from pocketnn.nn import Architecture
+from pocketnn.prove.verdicts import proved_by
+from pocketnn.recipe import Recipe
+from pocketnn.saved import Saved
+
+SMALL = ["--limit", "60", "--hidden", "6", "--epochs", "2", "--batch", "5"]
+
+
+@pytest.mark.parametrize("overflow", Overflow)
+@pytest.mark.parametrize("word", [8, 12, 16, 20, 24])
+def test_no_proved_site_overflows_even_where_others_do(word, overflow):
+    """Whole runs on machines too narrow for them: what overflows was never called proved."""
+    source = Training(blobs(), Recipe(hidden=(6,), batch=5, epochs=4, lr_inv=20))
+    target = Target(Widths.of(word), overflow)
+    proved = proved_by(source)
+    machine = Machine(Vector(), target.widths, target.overflow)
+    source.run(machine)
+    sites = {site.name: site for site in machine.ledger}
+    safe = [name for name in sites if proved(target, name)]
+    assert safe
+    assert [name for name in safe if sites[name].overflowed] == []
+
+
+def test_a_training_that_is_proved_as_a_whole_is_proved_at_every_site_but_the_epoch_loss():
+    source = Training(blobs(), Recipe(hidden=(6,), batch=5, epochs=1, weight_limit=(300,)))
+    target, proved = Target(Widths.of(32), Overflow.WRAP), proved_by(source)
+    machine = Machine(Vector(), target.widths, target.overflow)
+    source.run(machine)
+    assert [site.name for site in machine.ledger if not proved(target, site.name)] == ["loss.epoch_add"]
+
+
+def test_evaluations_and_batch_normalisation():
+    parameters = {"fcLast_weight": np.ones((12, 3), int), "fcLast_bias": np.zeros((1, 3), int)}
+    saved = Saved(parameters, Architecture((12, 3)), 500, 0, 0)
+    target = Target(Widths.of(16), Overflow.WRAP)
+    assert proved_by(Evaluation("w", saved, blobs()))(target, "fcLast.forward.mac")  # 12 * 255 fits
+    assert not proved_by(Evaluation("w", saved, blobs()))(Target(Widths.of(12), Overflow.WRAP), "fcLast.forward.mac")
+    norm = {"fcLast_gamma": np.ones((1, 3), int), "fcLast_beta": np.zeros((1, 3), int)}
+    normed = Saved({**parameters, **norm}, Architecture((12, 3), batch_norm=True), 7, 0, 0)
+    assert not proved_by(Evaluation("w", normed, blobs()))(target, "fcLast.forward.mac")
+    assert not proved_by(Training(blobs(), Recipe(batch_norm=True)))(target, "fc1.forward.mac")
+
+
+def test_the_audit_says_proved():
+    plain = CliRunner().invoke(main, ["audit", *SMALL, "--json"])
+    proved = CliRunner().invoke(main, ["audit", *SMALL, "--prove", "--json"])
+    verdicts = [
+        {site["site"]: site["machines"]["32 wrap"]["verdict"] for site in json.loads(result.stdout)["sites"]}
+        for result in (plain, proved)
+    ]
+    assert "proved" not in verdicts[0].values()
+    assert verdicts[1]["fc1.update.clamp"] == "proved"
+    assert verdicts[1]["loss.epoch_add"] == "observed safe"
+    assert " P+" in CliRunner().invoke(main, ["audit", *SMALL, "--prove"]).stdout

@@ -1,0 +1,108 @@
+"""`pocketnn prove` and the checker as a command."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pocketnn.cli import main
+from pocketnn.prove.check import check
+from pocketnn.weights import save_weights
+
+SMALL = ["--hidden", "4", "--batch", "3", "--limit", "50"]
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(main, ["prove", *map(str, args)])
+    assert result.exit_code == code, result.output + str(result.exception)
+    return result
+
+
+@pytest.fixture
+def weights(tmp_path):
+    rng = np.random.default_rng(0)
+    parameters = {
+        "fc1_weight": rng.integers(-99, 100, (64, 6)),
+        "fc1_bias": rng.integers(-9, 10, (1, 6)),
+        "fcLast_weight": rng.integers(-99, 100, (6, 10)),
+        "fcLast_bias": rng.integers(-9, 10, (1, 10)),
+    }
+    save_weights(tmp_path / "w.npz", parameters, {"activation": "pocket_tanh", "input_shift": 1})
+    return tmp_path / "w.npz"
+
+
+def test_inference_text_and_json_say_the_same(weights):
+    text = run(weights, "--inputs", "0:16").stdout
+    data = json.loads(run(weights, "--inputs", "0:16", "--json").stdout)
+    assert data["schema"] == "pocketnn-certificate/1"
+    assert data["proved"]
+    assert data["claim"]["inputs"] == [0, 16]
+    assert data["claim"]["input_shift"] == 1
+    assert "PROVED: nothing can overflow on 32 wrap" in text
+    for site in data["sites"]:
+        if site["op"] != "load":
+            assert f"{site['range'][0]}..{site['range'][1]}" in text
+    assert check(data) == []
+
+
+def test_a_narrow_accumulator_fails_with_a_counterexample(weights):
+    data = json.loads(run(weights, "--inputs", "0:16", "--accumulator", "12", "--json", code=1).stdout)
+    assert not data["proved"]
+    assert "12-bit accumulator" in data["counterexample"]["witness"]
+    assert len(data["counterexample"]["inputs"]) == 64
+    assert "NOT PROVED: fc1.forward.mac needs" in run(weights, "--accumulator", "12", code=1).stdout
+
+
+@pytest.mark.parametrize("options", [[], ["--algorithm", "bp"], ["--batch-norm"], ["--activation", "pocket_softmax"]])
+@pytest.mark.parametrize("word", [16, 40])
+def test_every_line_fits_100_columns(options, word):
+    result = CliRunner().invoke(main, ["prove", *SMALL, "--word", str(word), *options])
+    assert result.exit_code in (0, 1), result.output
+    assert max(map(len, result.stdout.splitlines())) <= 100
+    assert result.stderr == ""
+
+
+def test_training_says_what_would_be_provable():
+    text = run(*SMALL, "--word", "24", code=1).stdout
+    data = json.loads(run(*SMALL, "--word", "24", "--json", code=1).stdout)
+    limit = next(limit for limit in data["limits"] if limit["what"] == "weight limit")
+    assert f"weight limit: up to {limit['largest']} (given: 32767)" in text
+    proof = json.loads(run(*SMALL, "--word", "24", "--weight-limit", limit["largest"], "--json").stdout)
+    assert proof["proved"]
+    assert check(proof) == []
+    run(*SMALL, "--word", "24", "--weight-limit", limit["largest"] + 1, code=1)
+
+
+def test_training_of_saved_weights(weights):
+    data = json.loads(run(weights, "--training", "--word", "40", "--json").stdout)
+    assert data["claim"]["dims"] == [64, 6, 10]
+    assert data["claim"]["input_shift"] == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--inputs", "5"], "not a range like 0:255"),
+        (["--inputs", "5:4"], "the first is not above the second"),
+        (["--weight-limit", "0"], "1 or more"),
+        (["--weight-limit", "1,2,3,4"], "give one for all layers"),
+        (["nowhere.npz"], "nowhere.npz"),
+    ],
+)
+def test_bad_usage_is_one_line(args, message):
+    result = CliRunner().invoke(main, ["prove", *args])
+    assert result.exit_code == 2
+    assert message in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_the_checker_runs_as_a_program(tmp_path, weights):
+    path = tmp_path / "proof.json"
+    path.write_text(run(weights, "--inputs", "0:16", "--json").stdout)
+    command = [sys.executable, "-m", "pocketnn.prove.check", str(path), str(weights)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("verified: ")
