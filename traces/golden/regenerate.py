@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from pocketnn.arith import Overflow, Role, Vector
-from pocketnn.audit.replayed import ABOUT, subject_to_text
-from pocketnn.audit.source import Training
 from pocketnn.conv import Conv2d, ImageShape
 from pocketnn.data import Split, load_dataset
 from pocketnn.machine import Machine, Widths
@@ -38,8 +36,7 @@ def training(bits: int, overflow: Overflow, full: bool = False, accumulator: int
         digits = load_dataset("digits", 60)
         few = replace(digits, test=Split(digits.test.images[:20], digits.test.labels[:20]))
         chosen = Recipe(**{"hidden": (8,), "epochs": 1, "lr_inv": 200, **recipe})
-        about = {ABOUT: subject_to_text(Training(few, chosen).subject)}
-        with record(Machine(Vector(), Widths.of(bits, accumulator), overflow), path, full, about=about) as m:
+        with record(Machine(Vector(), Widths.of(bits, accumulator), overflow), path, full) as m:
             train(m, few, chosen)
 
     return write
