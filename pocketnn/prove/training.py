@@ -170,37 +170,42 @@ def prove_training(training: Training, target: Target, samples: int | None = Non
     )
     return replace(
         certificate,
-        limits=tuple(_limits(training, target, certificate.proved)),
+        limits=tuple(_limits(training, target)),
         notes=(_loss_note(certificate, target, samples), *found.notes),
     )
 
 
-def _limits(training: Training, target: Target, proved: bool) -> list[Limit]:
+def _limits(training: Training, target: Target) -> list[Limit]:
     """Each quantity alone; where only a smaller weight limit or pixel helps, the batch that goes with it as well."""
-    recipe = training.recipe
-    top = training.inputs[1]
-
-    def batch(base: Training, n: int) -> Training:
-        return replace(base, recipe=replace(base.recipe, batch=n))
-
-    def weights(n: int) -> Training:
-        limit = tuple(n if proved else min(n, given) for given in recipe.per_layer("weight_limit"))
-        return replace(training, recipe=replace(recipe, weight_limit=limit))
-
-    def pixels(n: int) -> Training:
-        return replace(training, inputs=(min(training.inputs[0], n), n))
-
-    found = [
-        _largest("batch", recipe.batch, partial(batch, training), target),
-        _largest("weight limit", max(recipe.per_layer("weight_limit")), weights, target),
-        _largest("greatest pixel", top, pixels, target),
-    ]
+    tried = [("batch", training.recipe.batch, partial(_batch, training))]
+    given = training.recipe.per_layer("weight_limit")
+    if len(set(given)) == 1:
+        tried.append(("weight limit", given[0], partial(_weights, training, range(len(given)))))
+    else:
+        for i, name in enumerate(layer_names(len(given))):
+            tried.append((f"weight limit of {name}", given[i], partial(_weights, training, range(i, i + 1))))
+    tried.append(("greatest pixel", training.inputs[1], partial(_pixels, training)))
+    found = [_largest(*each, target) for each in tried]
     if found[0].largest is None:
-        for limit, other in ((found[1], weights), (found[2], pixels)):
+        for limit, (_, _, changed) in zip(found[1:], tried[1:], strict=True):
             if limit.largest is not None:
                 name = f"batch with {limit.what} {limit.largest}"
-                found.append(_largest(name, recipe.batch, partial(batch, other(limit.largest)), target))
+                found.append(_largest(name, found[0].given, partial(_batch, changed(limit.largest)), target))
     return found
+
+
+def _batch(training: Training, n: int) -> Training:
+    return replace(training, recipe=replace(training.recipe, batch=n))
+
+
+def _weights(training: Training, layers: range, n: int) -> Training:
+    given = training.recipe.per_layer("weight_limit")
+    limits = tuple(n if i in layers else limit for i, limit in enumerate(given))
+    return replace(training, recipe=replace(training.recipe, weight_limit=limits))
+
+
+def _pixels(training: Training, n: int) -> Training:
+    return replace(training, inputs=(min(training.inputs[0], n), n))
 
 
 def _largest(what: str, given: int, changed: Callable[[int], Training], target: Target) -> Limit:

@@ -62,6 +62,19 @@ def test_limits_are_the_last_that_hold():
         assert not is_provable(changed(found[what] + 1), target(24)), what
 
 
+def test_weight_limits_that_differ_are_looked_for_layer_by_layer():
+    certificate = prove_training(
+        Training(Recipe(hidden=(5,), batch=3, weight_limit=(20, 300)), 12, 3, (0, 16)), target(20)
+    )
+    assert certificate.proved
+    found = limits(certificate)
+    for i, what in enumerate(("weight limit of fc1", "weight limit of fcLast")):
+        for more in (0, 1):
+            limit = tuple(found[what] + more if i == j else given for j, given in enumerate((20, 300)))
+            changed = Training(Recipe(hidden=(5,), batch=3, weight_limit=limit), 12, 3, (0, 16))
+            assert is_provable(changed, target(20)) == (not more), what
+
+
 def test_batch_normalisation_has_no_invariant():
     certificate = prove_training(
         Training(Recipe(hidden=(), batch_norm=True, batch=2, lr_inv=1), 2, 2, (0, 3)), target(48)
