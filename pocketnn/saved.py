@@ -32,8 +32,8 @@ class Saved:
     parameters: Mapping[str, Any]
     architecture: Architecture
     rows: int
-    input_shift: int
-    input_centre: int
+    input_shift: int = 0
+    input_centre: int = 0
 
     def clamped(self, limit: int) -> Saved:
         """The same network with weights within +-limit."""

@@ -1,5 +1,7 @@
 """Training and evaluation: against the reference's run, the yardstick, a second opinion, and across backends."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from plain import Plain
@@ -12,6 +14,7 @@ from pocketnn.init import Rand
 from pocketnn.machine import Machine, Widths
 from pocketnn.nn import Architecture, Network
 from pocketnn.recipe import Recipe
+from pocketnn.recipes import RECIPES
 from pocketnn.train import evaluate, train
 from pocketnn.weights import load_weights
 from pocketnn.yardstick import train_int64
@@ -88,6 +91,17 @@ def test_equals_the_yardstick():
 ])  # fmt: skip
 def test_options_mean_what_the_second_opinion_thinks(recipe):
     dataset, machine = blobs(200, pixels=16), Machine()
+    assert rows(train(machine, dataset, recipe))[:-1] == Plain(dataset, recipe).run()
+    assert not machine.ledger.overflowed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("best")])
+def test_named_recipes_equal_the_second_opinion(datasets, name):
+    named, machine = RECIPES[name], Machine()
+    whole = load_dataset(named.data)
+    dataset = replace(whole, train=whole.train.first(10000), test=whole.test.first(2000))
+    recipe = replace(named.recipe, epochs=2)
     assert rows(train(machine, dataset, recipe))[:-1] == Plain(dataset, recipe).run()
     assert not machine.ledger.overflowed
 
