@@ -156,3 +156,12 @@ def test_extents_are_compared_by_what_they_cover():
     b.add(Span(1, 2, 0, 3), None)
     assert a == b
     assert repr(a) == "<Extent Span(lo=1, hi=2, least=0, most=3)>"
+
+
+def test_large_results_are_reduced_alone():
+    vector, extent = Vector(measure=True), Extent()
+    a, b = load(vector, np.arange(-5, _LARGE)), load(vector, -3)
+    outcome = vector.apply(OPS["add"], (a, b), register(32), "add")
+    assert outcome.span is OWN_RANGE
+    extent.add(outcome.span, outcome.value)
+    assert extent.span == Span(-8, _LARGE - 4, -8, _LARGE - 4)
