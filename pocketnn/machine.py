@@ -17,7 +17,6 @@ from pocketnn.arith import (
     INT32,
     MAX_BITS,
     OPS,
-    OWN_RANGE,
     Backend,
     Flags,
     Op,
@@ -224,10 +223,8 @@ class Machine:
         if op.depth is not None:
             size *= op.rounds * op.depth((args[0].shape,), args[op.arity :])
         site.narrowings += size
-        if span is OWN_RANGE:
-            site.extent.add(value)
-        elif span is not None:
-            site.extent.cover(span)
+        if span is not None:
+            site.extent.add(span, value)
         if flags is not CLEAN:
             self._note(site, op, args, flags, value.shape)
         return value  # type: ignore[no-any-return]

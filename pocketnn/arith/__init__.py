@@ -1,8 +1,8 @@
 """Signed two's-complement register arithmetic: words, ops, and backends that execute them."""
 
 from pocketnn.arith.backend import Backend, Outcome, Values, as_integers
-from pocketnn.arith.extent import Extent, measured
-from pocketnn.arith.flags import CLEAN, OWN_RANGE, Flags, OwnRange, Span, add_flags, merge_spans
+from pocketnn.arith.extent import Extent, measured, spans_of
+from pocketnn.arith.flags import CLEAN, OWN_RANGE, Flags, OwnRange, Span, Terms, add_flags, merge_spans
 from pocketnn.arith.interval import Interval
 from pocketnn.arith.lockstep import Lockstep, Pair
 from pocketnn.arith.ops import OPS, Op, Tensor
@@ -40,6 +40,7 @@ __all__ = [
     "Role",
     "Span",
     "Tensor",
+    "Terms",
     "Values",
     "Vector",
     "Word",
@@ -51,4 +52,5 @@ __all__ = [
     "narrowings",
     "op_table_digest",
     "plain",
+    "spans_of",
 ]

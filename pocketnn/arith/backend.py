@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pocketnn.arith.flags import Flags, OwnRange, Span
+from pocketnn.arith.flags import Flags, OwnRange, Span, Terms
 from pocketnn.arith.ops import Op
 from pocketnn.arith.word import Register
 from pocketnn.errors import DataError
@@ -41,12 +41,13 @@ class Values(Protocol):
 class Outcome(NamedTuple):
     """Result of one op: the narrowed values, the flags, and the exact range if the backend measures it.
 
-    span: None where it does not, or there is no element; OWN_RANGE where it is the range of `value` itself.
+    span: None where it does not, or there is no element; OWN_RANGE where it is the range of `value` itself; Terms where
+    it follows from `value` and these.
     """
 
     value: Any
     flags: Flags
-    span: Span | OwnRange | None
+    span: Span | OwnRange | Terms | None
 
 
 class Backend(ABC):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from pocketnn.arith.backend import Outcome, Values
 from pocketnn.arith.carrier import Array, extremes
-from pocketnn.arith.flags import OWN_RANGE, Span, merge_spans
+from pocketnn.arith.flags import OWN_RANGE, OwnRange, Span, Terms, merge_spans
 
-__all__ = ["Extent", "measured"]
+__all__ = ["Extent", "measured", "spans_of"]
 
 _BATCH = 1 << 15  # elements; beyond it the cost of a call no longer matters
 _MANY = 64  # results; kept ones take memory
@@ -17,51 +20,131 @@ _LARGE = 1 << 13  # results of this size are reduced alone: copying them togethe
 
 def measured(outcome: Outcome) -> Span | None:
     """The exact range of an outcome in numbers; None if it was not measured."""
-    if outcome.span is not OWN_RANGE:
-        return outcome.span
-    lo, hi = extremes(outcome.value.numbers())
+    span = outcome.span
+    if span is OWN_RANGE:
+        return _own(outcome.value.numbers())
+    return spans_of([(span, outcome.value.numbers())])[0] if isinstance(span, Terms) else span
+
+
+def spans_of(folds: Sequence[tuple[Terms, Array]]) -> list[Span]:
+    """The spans of folds, from what they added up and their results; those of the same shape are computed together."""
+    alike: dict[Any, list[int]] = {}
+    for i, (terms, result) in enumerate(folds):
+        alike.setdefault((terms.a.shape, result.shape, terms.axis, terms.b is None, terms.dtype), []).append(i)
+    spans: list[Any] = [None] * len(folds)
+    for chosen in alike.values():
+        for i, span in zip(chosen, _spans([folds[i] for i in chosen]), strict=True):
+            spans[i] = span
+    return spans
+
+
+def _spans(folds: list[tuple[Terms, Array]]) -> list[Span]:
+    """The spans of folds of one shape. With D the result and L the sum of the terms' absolute values, the sums of the
+    negative and of the positive terms are (D-L)/2 and (D+L)/2; see `folds`."""
+    first = folds[0][0]
+    exact = _stack([result for _, result in folds], first.dtype)
+    total = _stack([terms.a for terms, _ in folds], first.dtype, np.abs)
+    if first.b is None:
+        total = np.add.reduce(total, axis=first.axis + 1, keepdims=True)
+    else:
+        total = np.matmul(total, _stack([terms.b for terms, _ in folds], first.dtype, np.abs))
+    exact, total = exact.reshape(len(folds), -1), total.reshape(len(folds), -1)
+    least = np.minimum.reduce(exact - total, axis=1) / 2
+    most = np.maximum.reduce(np.add(exact, total, out=total), axis=1) / 2
+    found = np.array([np.minimum.reduce(exact, axis=1), np.maximum.reduce(exact, axis=1), least, most])
+    return list(map(Span._make, found.T.astype(np.int64).tolist()))
+
+
+def _certainly_within(terms: Terms, exact: Array, known: Span) -> bool:
+    """Whether bounds show that a fold's least..most lies within that of `known`, for less than they themselves cost.
+
+    First the largest |a| times the largest column sum of |b|. Then, for a product in float64, (D-L)/2 and (D+L)/2 with
+    L from a product in float32, which takes half as long. Its terms are at least zero, so it comes out too small by a
+    factor of (1 - u)^(K+2) at most, u = 2^-24, in any order of summation (Higham, Accuracy and Stability of Numerical
+    Algorithms, 3.1), and L is at most what it gives times 1 + 2(K+2)u while (K+2)u <= 1/2.
+
+    Measured on MNIST: in all but 2 % of the steps the first holds for the weights' updates, the second for the sums.
+    """
+    if terms.b is None:
+        return False
+    a, b = np.abs(terms.a), np.abs(terms.b)
+    bound = int(np.maximum.reduce(a, axis=None, initial=0)) * int(
+        np.maximum.reduce(np.add.reduce(b, axis=0, dtype=np.float64))
+    )
+    if known.least <= -bound and bound <= known.most:
+        return True
+    unit = (len(b) + 2) * 2.0**-24
+    if terms.dtype is np.float32 or unit > 0.5:
+        return False
+    rough = np.matmul(a.astype(np.float32, copy=False), b.astype(np.float32, copy=False))
+    total = rough.astype(np.float64) * (1 + 2.5 * unit)  # half a unit for rounding here
+    least, most = np.minimum.reduce(exact - total, axis=None) / 2, np.maximum.reduce(exact + total, axis=None) / 2
+    return bool(known.least <= least and most <= known.most)
+
+
+def _stack(arrays: list[Array], dtype: Any, first: Any = np.asarray) -> Array:
+    """Arrays of one shape as rows of one array in `dtype`; `first` is applied before, in the dtype that they have."""
+    together = arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
+    return np.asarray(first(together).astype(dtype, copy=False))
+
+
+def _own(data: Array) -> Span:
+    lo, hi = extremes(data)
     return Span(lo, hi, lo, hi)
 
 
 class Extent:
-    """The span of many results. Those whose range is their own are kept until there are enough of them to reduce."""
+    """The span of many results. Those that came without numbers are kept until there are enough of them to reduce."""
 
-    __slots__ = ("_kept", "_size", "_span")
+    __slots__ = ("_folds", "_kept", "_size", "_span")
 
     def __init__(self) -> None:
         self._kept: list[Array] = []
+        self._folds: list[tuple[Terms, Array]] = []
         self._size = 0
         self._span: Span | None = None
 
-    def add(self, value: Values) -> None:
-        """Cover the range of a result's elements, at least one; it must not change afterwards."""
-        data = value.numbers()
-        if data.size > _LARGE:
-            self._reduce(data)
+    def add(self, span: Span | OwnRange | Terms, value: Values) -> None:
+        """Cover the span of a result, which has at least one element; nothing of it may change afterwards."""
+        if isinstance(span, Span):
+            self._cover(span)
             return
-        self._kept.append(data)
-        self._size += data.size
-        if self._size > _BATCH or len(self._kept) > _MANY:
+        data = value.numbers()
+        size = data.size
+        if span is OWN_RANGE:
+            if size > _LARGE:
+                self._cover(_own(data))
+                return
+            self._kept.append(data)
+        else:
+            assert isinstance(span, Terms)
+            size += span.a.size + (0 if span.b is None else span.b.size)
+            if size > _LARGE:
+                if self._span is not None and _certainly_within(span, data, self._span):
+                    self._cover(_own(data))
+                else:
+                    self._cover(spans_of([(span, data)])[0])
+                return
+            self._folds.append((span, data))
+        self._size += size
+        if self._size > _BATCH or len(self._kept) + len(self._folds) > _MANY:
             self._settle()
-
-    def cover(self, span: Span) -> None:
-        """Cover a span that is known."""
-        self._span = merge_spans(self._span, span)
 
     @property
     def span(self) -> Span | None:
         """The smallest span that covers everything; None if that was nothing."""
-        if self._kept:
-            self._settle()
+        self._settle()
         return self._span
 
-    def _settle(self) -> None:
-        kept, self._kept, self._size = self._kept, [], 0
-        self._reduce(np.concatenate([data.reshape(-1) for data in kept]))
+    def _cover(self, span: Span) -> None:
+        self._span = merge_spans(self._span, span)
 
-    def _reduce(self, data: Array) -> None:
-        lo, hi = extremes(data)
-        self.cover(Span(lo, hi, lo, hi))
+    def _settle(self) -> None:
+        kept, self._kept, folds, self._folds, self._size = self._kept, [], self._folds, [], 0
+        if kept:
+            self._cover(_own(np.concatenate([data.reshape(-1) for data in kept])))
+        for span in spans_of(folds):
+            self._cover(span)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Extent) and self.span == other.span

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["CLEAN", "OWN_RANGE", "Flags", "OwnRange", "Span", "add_flags", "merge_spans"]
+__all__ = ["CLEAN", "OWN_RANGE", "Flags", "OwnRange", "Span", "Terms", "add_flags", "merge_spans"]
 
 
 class Flags(NamedTuple):
@@ -56,6 +56,25 @@ class OwnRange(Enum):
 
 
 OWN_RANGE = OwnRange.OWN_RANGE
+
+
+class Terms:
+    """Stands for the span of a fold that certainly did not overflow: lo..hi is the range of its result, and least..most
+    follows from what was added up, the products of the matrices `a` and `b`, or with no `b` the elements of `a` along
+    `axis`.
+
+    Whoever wants the numbers takes them from the result and this (`measured`, or `Extent` for many at once): the
+    product that they need costs as much as the fold, and for small ones the calls cost more than the arithmetic.
+    dtype: the sums of all terms' absolute values, and twice that, are exact in it.
+    """
+
+    __slots__ = ("a", "axis", "b", "dtype")
+
+    def __init__(self, a: Any, b: Any, axis: int, dtype: Any) -> None:
+        self.a = a
+        self.b = b
+        self.axis = axis
+        self.dtype = dtype
 
 
 def add_flags(a: Flags, b: Flags) -> Flags:

@@ -14,7 +14,7 @@ import numpy as np
 from pocketnn.arith import sequential
 from pocketnn.arith.backend import Outcome
 from pocketnn.arith.carrier import EXACT32, Array, Carrier, exact_dtype, extremes, recast
-from pocketnn.arith.flags import CLEAN, Flags, Span
+from pocketnn.arith.flags import CLEAN, Flags, Span, Terms
 from pocketnn.arith.word import Register
 
 try:
@@ -35,12 +35,13 @@ def mac(a: Carrier, b: Carrier, to: Register, measure: bool, use_compiled: bool)
     bound = depth * a.magnitude * b.magnitude
     if bound >= EXACT32 or bound > to.word.hi:
         bound = depth * a.tighten().magnitude * b.tighten().magnitude
-    if bound > to.word.hi and not measure:
+    if bound > to.word.hi:
         bound = min(bound, _largest_row(a) * b.magnitude)
     dtype = exact_dtype(2 * bound)
     exact = _product(a.data, b.data, dtype)
-    if bound <= to.word.hi and not measure:
-        return Outcome(Carrier(exact, -bound, bound), CLEAN, None)
+    if bound <= to.word.hi:
+        span = Terms(a.data, b.data, 0, dtype) if measure and exact.size else None
+        return Outcome(Carrier(exact, -bound, bound), CLEAN, span)
     absolute = _product(a.data if a.lo >= 0 else np.abs(a.data), np.abs(b.data), dtype)
 
     def fold(where: Array | None) -> tuple[Array, Array, int]:
@@ -67,8 +68,9 @@ def total(x: Carrier, axis: int, to: Register, measure: bool) -> Outcome:
     dtype = exact_dtype(2 * bound)
     data = recast(x.data, dtype)
     exact = np.asarray(np.add.reduce(data, axis=axis, keepdims=True, dtype=dtype))
-    if bound <= to.word.hi and not measure:
-        return Outcome(Carrier(exact, -bound, bound), CLEAN, None)
+    if bound <= to.word.hi:
+        span = Terms(data, None, axis, dtype) if measure and exact.size else None
+        return Outcome(Carrier(exact, -bound, bound), CLEAN, span)
     absolute = np.asarray(np.add.reduce(np.abs(data), axis=axis, keepdims=True, dtype=dtype))
 
     def fold(where: Array | None) -> tuple[Array, Array, int]:

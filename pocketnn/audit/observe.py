@@ -81,6 +81,7 @@ class Observer(Backend):
         if span is not None:
             self._count(site, outcome.value)
             self._follow(site, span)
+            outcome = outcome._replace(span=span)  # so that nobody computes it again
         return outcome
 
     def _count(self, site: str, value: Values) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from pocketnn.arith import Flags, Op, OwnRange, Register, Span, Tensor, Values
+from pocketnn.arith import Flags, Op, OwnRange, Register, Span, Tensor, Terms, Values
 from pocketnn.arith.backend import Integers
 from pocketnn.errors import DataError
 
@@ -58,7 +58,7 @@ class Event(NamedTuple):
     operands: tuple[Handle, ...]
     outside: Any
     flags: Flags
-    span: Span | OwnRange | None
+    span: Span | OwnRange | Terms | None
 
 
 class Moment(NamedTuple):

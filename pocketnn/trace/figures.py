@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pocketnn.arith import CLEAN, OWN_RANGE, Flags, Span
+from pocketnn.arith import CLEAN, OWN_RANGE, Flags, OwnRange, Span, Terms, spans_of
 from pocketnn.errors import CorruptError
 from pocketnn.trace.digest import Array, digests, register_dtype
 from pocketnn.trace.event import Event
@@ -52,7 +52,12 @@ def measure(events: Sequence[Event]) -> list[Any]:
         rows = np.concatenate(arrays).astype(dtype).reshape(len(arrays), size)
         for position, figures in zip(positions, _measured(rows, ranged), strict=True):
             found[position] = figures
-    return [_entry(event, *figures) for event, figures in zip(events, found, strict=True)]
+    folds = [(event.span, event.result.numbers()) for event in events if isinstance(event.span, Terms)]
+    spans = iter(spans_of(folds))
+    return [
+        _entry(next(spans) if isinstance(event.span, Terms) else event.span, event.flags, *figures)
+        for event, figures in zip(events, found, strict=True)
+    ]
 
 
 def _measured(rows: Array, ranged: bool) -> list[tuple[int, int, int]]:
@@ -63,10 +68,9 @@ def _measured(rows: Array, ranged: bool) -> list[tuple[int, int, int]]:
     return list(zip(low, high, digests(rows), strict=True))
 
 
-def _entry(event: Event, low: int, high: int, digest: int) -> list[Any]:
-    span, flags = event.span, event.flags
+def _entry(span: Span | OwnRange | None, flags: Flags, low: int, high: int, digest: int) -> list[Any]:
     entry: list[Any]
-    if span is OWN_RANGE:
+    if isinstance(span, OwnRange):
         entry = [low, high, digest]
     elif span is None:
         entry = [None, None, digest]

@@ -1,0 +1,167 @@
+"""Ranges of many results: exactly those that the results have one by one, whatever is batched, put off or left out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from pocketnn.arith import (
+    OPS,
+    OWN_RANGE,
+    Extent,
+    Overflow,
+    Reference,
+    Register,
+    Role,
+    Span,
+    Terms,
+    Vector,
+    Word,
+    measured,
+    merge_spans,
+    spans_of,
+)
+from pocketnn.arith.extent import _LARGE, _MANY
+
+MAC, SUM = OPS["mac"], OPS["sum"]
+
+
+def register(bits):
+    return Register(Role.ACCUMULATOR, Word(bits), Overflow.WRAP)
+
+
+def load(backend, values, bits=32):
+    return backend.apply(OPS["load"], (values,), register(bits), "load").value
+
+
+def outcomes(shapes, bits, largest, seed=1):
+    """Of both backends, for matrix products (N, K) by (K, M) of numbers up to `largest`."""
+    draw = np.random.default_rng(seed)
+    for n, k, m in shapes:
+        operands = draw.integers(-largest, largest + 1, (n, k)), draw.integers(-largest, largest + 1, (k, m))
+        yield [
+            backend.apply(MAC, tuple(load(backend, x) for x in operands), register(bits), "mac")
+            for backend in (Vector(measure=True), Reference())
+        ]
+
+
+@pytest.mark.parametrize("largest", [9, 1000, 30000])
+def test_folds_that_certainly_did_not_overflow_leave_their_terms(largest):
+    shapes = [(2, 3, 4), (2, 3, 4), (1, 1, 1), (3, 0, 2), (2, 3, 4), (4, 3, 2)]
+    pairs = list(outcomes(shapes, 48, largest))
+    assert all(isinstance(ours.span, Terms) for ours, _ in pairs)
+    assert [measured(ours) for ours, _ in pairs] == [truth.span for _, truth in pairs]
+    together = spans_of([(ours.span, ours.value.numbers()) for ours, _ in pairs])
+    assert together == [truth.span for _, truth in pairs]
+    assert all(type(x) is int for span in together for x in span)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_sums_leave_their_terms_too(axis):
+    matrices = [[[3, -5, 7], [-2, 4, -6]], [[1, 1, 1], [0, 0, -9]], [[2], [-3]]]
+    vector, extent, expected = Vector(measure=True), Extent(), None
+    for matrix in matrices:
+        ours = vector.apply(SUM, (load(vector, matrix), axis), register(32), "sum")
+        truth = Reference().apply(SUM, (load(Reference(), matrix), axis), register(32), "sum")
+        assert isinstance(ours.span, Terms)
+        assert measured(ours) == truth.span
+        extent.add(ours.span, ours.value)
+        expected = merge_spans(expected, truth.span)
+    assert extent.span == expected
+
+
+def test_a_fold_whose_bounds_do_not_fit_is_measured_at_once():
+    ((ours, truth),) = outcomes([(2, 8, 2)], 16, 100)
+    assert isinstance(ours.span, Span)
+    assert ours.span == truth.span
+
+
+@pytest.mark.parametrize("count", [1, _MANY, 3 * _MANY + 1])
+def test_an_extent_covers_what_it_was_given(count):
+    extent, expected = Extent(), None
+    assert extent.span is None
+    for ours, truth in outcomes([(1 + i % 3, 2, 2) for i in range(count)], 32, 50):
+        extent.add(ours.span, ours.value)
+        expected = merge_spans(expected, truth.span)
+    assert extent.span == expected
+    extent.add(Span(-(10**9), 0, -(10**9), 0), None)
+    vector = Vector(measure=True)
+    loaded = vector.apply(OPS["transpose"], (load(vector, [[10**8, -4]]), (1, 0)), register(32), "transpose")
+    extent.add(OWN_RANGE, loaded.value)
+    assert extent.span == merge_spans(expected, Span(-(10**9), 10**8, -(10**9), 10**8))
+
+
+def exact_span(a, b):
+    """By the definition, in Python integers."""
+    a, b = a.astype(object), b.astype(object)
+    exact = a @ b
+    zero = np.zeros(1, object)
+    negative = np.maximum(a, zero) @ np.minimum(b, zero) + np.minimum(a, zero) @ np.maximum(b, zero)
+    return Span(exact.min(), exact.max(), negative.min(), (exact - negative).max())
+
+
+@pytest.mark.parametrize("largest", [9, 4000, 1 << 18])
+@pytest.mark.parametrize("shape", [(100, 3, 90), (3, 400, 30)])
+def test_large_folds_are_left_out_only_where_they_add_nothing(shape, largest):
+    """Growing and shrinking operands, by themselves and by one unit, so that every bound holds and fails."""
+    (n, k, m), draw = shape, np.random.default_rng(2)
+    extent, expected = Extent(), None
+    vector = Vector(measure=True)
+    a, b = draw.integers(-largest, largest + 1, (n, k)), draw.integers(-largest, largest + 1, (k, m))
+    assert n * k + k * m + n * m > _LARGE
+    for scale, more in [
+        (1, 0),
+        (2, 0),
+        (2, 1),
+        (2, 1),
+        (2, 2),
+        (2, 3),
+        (1, 0),
+        (4, 0),
+        (1, 7),
+        (3, 0),
+        (4, -1),
+        (4, 1),
+    ]:
+        left, right = a * scale, b.copy()
+        right[0, 0] += more
+        ours = vector.apply(MAC, (load(vector, left), load(vector, right)), register(48), "mac")
+        assert isinstance(ours.span, Terms)
+        extent.add(ours.span, ours.value)
+        expected = merge_spans(expected, exact_span(left, right))
+        assert extent.span == expected
+
+
+def test_large_sums_are_measured():
+    vector, extent = Vector(measure=True), Extent()
+    for scale in (1, 2):
+        rows = np.resize([scale, -3 * scale], (_LARGE, 2))
+        ours = vector.apply(SUM, (load(vector, rows), 1), register(32), "sum")
+        extent.add(ours.span, ours.value)
+    assert extent.span == Span(-4, -2, -6, 2)
+
+
+def test_outcomes_without_a_range_stay_so():
+    outcome = Vector().apply(OPS["load"], ([1],), register(32), "load")
+    assert measured(outcome) is None
+    empty = Vector(measure=True).apply(MAC, (load(Vector(), [[1]]), load(Vector(), [[]])), register(32), "mac")
+    assert empty.span is None
+
+
+def test_extents_are_compared_by_what_they_cover():
+    a, b = Extent(), Extent()
+    a.add(Span(1, 2, 0, 3), None)
+    assert a != b
+    assert a != 1
+    b.add(Span(1, 2, 0, 3), None)
+    assert a == b
+    assert repr(a) == "<Extent Span(lo=1, hi=2, least=0, most=3)>"
+
+
+def test_large_results_are_reduced_alone():
+    vector, extent = Vector(measure=True), Extent()
+    a, b = load(vector, np.arange(-5, _LARGE)), load(vector, -3)
+    outcome = vector.apply(OPS["add"], (a, b), register(32), "add")
+    assert outcome.span is OWN_RANGE
+    extent.add(outcome.span, outcome.value)
+    assert extent.span == Span(-8, _LARGE - 4, -8, _LARGE - 4)
