@@ -67,7 +67,19 @@ _ALL = (
     ),
     Named("best-dfa", "mnist", _BEST_DFA, _DFA, _PENDING),
     Named("best-dfa-fashion", "fashion-mnist", _BEST_DFA_FASHION, _DFA, _PENDING),
-    Named("word16", "mnist", _WORD16, _SMALL, _PENDING),
-    Named("word16-digits", "digits", _WORD16_DIGITS, _SMALL, _PENDING),
+    Named(
+        "word16",
+        "mnist",
+        _WORD16,
+        _SMALL,
+        "97.32 +- 0.12 % of the 10000 test images at the last epoch, seeds 1 to 5; 16-bit registers, no overflow",
+    ),
+    Named(
+        "word16-digits",
+        "digits",
+        _WORD16_DIGITS,
+        _SMALL,
+        "93.61 +- 0.68 % of the 360 test images at the last epoch, seeds 1 to 5; 16-bit registers, no overflow",
+    ),
 )
 RECIPES = {named.name: named for named in _ALL}
