@@ -35,7 +35,9 @@ _RECIPE = Recipe()
 @click.option("--train", is_flag=True, help="Export the training step, not inference alone.")
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), default=_RECIPE.algorithm, show_default=True, help="Of it.")
 @click.option("--batch", type=click.IntRange(1), default=_RECIPE.batch, show_default=True, help="Rows of it.")
-@click.option("--lr-inv", type=click.IntRange(1), default=_RECIPE.lr_inv, show_default=True, help="Learning rate of it.")
+@click.option(
+    "--lr-inv", type=click.IntRange(1), default=_RECIPE.lr_inv, show_default=True, help="Learning rate of it."
+)
 @click.option("--seed", type=click.IntRange(0), default=_RECIPE.seed, show_default=True, help="Of its samples' order.")
 @click.option("--golden", type=click.IntRange(1), default=10, show_default=True, help="Steps of the test program.")
 @click.option("--plain-int", is_flag=True, help="Overflow by plain int, undefined in C, for a sanitizer. 32 bits only.")

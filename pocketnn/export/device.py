@@ -71,13 +71,17 @@ def read_log(text: str) -> Log:
             digests = steps[-1].values()
             crc = zlib.crc32(struct.pack(f"<{len(digests)}I", *digests))
             if int(found[1]) != len(steps) or int(found[2], 16) != crc or steps[-1].keys() != steps[0].keys():
-                raise IncompleteError(f"step {len(steps)} of the log is garbled: its digests do not add up to {found[2]}")
+                raise IncompleteError(
+                    f"step {len(steps)} of the log is garbled: its digests do not add up to {found[2]}"
+                )
             steps.append({})
         elif found := _END.search(line):
             if int(found[1]) != lines or steps[-1] or lines == 0:
                 raise IncompleteError(f"the log has {lines} lines where the device wrote {found[1]}; record it again")
             return steps[:-1]
-    raise IncompleteError(f"the log breaks off after {lines} lines, without the end mark; the device crashed or was cut off")
+    raise IncompleteError(
+        f"the log breaks off after {lines} lines, without the end mark; the device crashed or was cut off"
+    )
 
 
 def verify_device(log: str, trace: Trace, progress: Callable[[str, int, int], None] | None = None) -> Verdict:

@@ -113,8 +113,8 @@ def _ladder(target: str, x: Operand, below: Place, choices: Place, node: Node, s
 def _mac(node: Node, operands: Sequence[Place], result: Place, spell: Spelling) -> list[str]:
     to = node.code.to
     a, b = operands
-    term = spell.exact(node.code.op, [_operand(a, ["i", "k"]), _operand(b, ["k", "j"])], to)
-    fold = [f"acc = {spell.accumulate('acc', term, to)};"]
+    product = spell.product(node.code.op, [_operand(a, ["i", "k"]), _operand(b, ["k", "j"])], to)
+    fold = [f"acc = {spell.accumulate('acc', product, to)};"]
     body = [
         f"{spell.accumulator(to)} acc = 0;",
         *_loops([("k", a.shape[1])], fold),
@@ -128,7 +128,11 @@ def _sum(node: Node, operands: Sequence[Place], result: Place, spell: Spelling) 
     (x,), (axis,) = operands, node.code.params
     indices = [index for index, _ in _axes(result.shape)]
     inner = [*indices[:axis], "k", *indices[axis + 1 :]]
-    fold = [f"acc = {spell.accumulate('acc', _operand(x, inner), to)};"]
+    kind = spell.term_type(x.bits, to)
+    fold = [
+        f"const {kind} term = {x.at(inner)};",  # a name for it: gcc 12 warns of `acc + (uint32_t)narrower`
+        f"acc = {spell.accumulate('acc', Operand('term', x.bits), to)};",
+    ]
     body = [
         f"{spell.accumulator(to)} acc = 0;",
         *_loops([("k", x.shape[axis])], fold),

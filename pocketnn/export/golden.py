@@ -93,7 +93,11 @@ def golden_header(source: Source, steps: Sequence[GoldenStep]) -> str:
             lines += array_lines(declaration, step.inputs[key])
         lines += _pointers(place.kind, f"golden_{place.name}", [f"{place.name}_{i}" for i in range(len(steps))])
         copy = [f"{place.name}[i] = golden_{place.name}[step][i];"]
-        copies += [f"    static {place.kind} {place.name}[{place.size}];", "", *[f"    {x}" for x in flat_loop(place.size, copy)]]
+        copies += [
+            f"    static {place.kind} {place.name}[{place.size}];",
+            "",
+            *[f"    {x}" for x in flat_loop(place.size, copy)],
+        ]
     names = list(steps[0].digests)
     for number, name in enumerate(names):
         lines.append(f'static POCKETNN_FAR char golden_site_{number}[] = "{name}";')
@@ -101,7 +105,16 @@ def golden_header(source: Source, steps: Sequence[GoldenStep]) -> str:
     crcs = ", ".join(f"UINT32_C(0x{step.digest:08x})" for step in steps)
     lines.append(f"static POCKETNN_FAR uint32_t golden_crcs[{len(steps)}] = {{{crcs}}};")
     call = ", ".join(place.name for place in source.layout.inputs.values())
-    lines += ["", "static void golden_step(uint16_t step)", "{", *copies, f"    pocketnn_step({call});", "}", "", "#endif"]
+    lines += [
+        "",
+        "static void golden_step(uint16_t step)",
+        "{",
+        *copies,
+        f"    pocketnn_step({call});",
+        "}",
+        "",
+        "#endif",
+    ]
     return "\n".join(lines) + "\n"
 
 

@@ -19,7 +19,18 @@ from pocketnn.errors import UsageError
 from pocketnn.trace import Code, Event, Handle
 from pocketnn.trace.recorder import Program
 
-__all__ = ["FEWEST_STEPS", "Carried", "Constant", "Given", "Key", "Local", "Node", "StepProgram", "keyed", "step_program"]
+__all__ = [
+    "FEWEST_STEPS",
+    "Carried",
+    "Constant",
+    "Given",
+    "Key",
+    "Local",
+    "Node",
+    "StepProgram",
+    "keyed",
+    "step_program",
+]
 
 FEWEST_STEPS = 3  # the first may load what the others only use; two more show what is carried from step to step
 

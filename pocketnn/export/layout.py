@@ -203,7 +203,9 @@ class _Pool:
 
     def take(self, here: Local, kind: str, size: int, until: int) -> str:
         """The smallest free array that is large enough; else the largest, made larger; else a new one."""
-        alike = sorted((self.layout.buffers[name][1], name) for name in self.free if self.layout.buffers[name][0] == kind)
+        alike = sorted(
+            (self.layout.buffers[name][1], name) for name in self.free if self.layout.buffers[name][0] == kind
+        )
         storage = next((name for length, name in alike if length >= size), alike[-1][1] if alike else None)
         if storage is None:
             storage = self.layout.name(f"buffer{len(self.layout.buffers)}")

@@ -63,13 +63,11 @@ def run_training(m: Machine, saved: Saved, dataset: Dataset, recipe: Recipe, ste
         network.predict(done.outputs)
 
 
-
-
 def run_boundaries(m: Machine, name: str, fan_in: int, steps: int = FEWEST_STEPS) -> None:
     """Apply an activation to where mistakes hide: every breakpoint and its neighbours, word bounds, small dividends.
 
-    Breakpoints lie at whole multiples of the input scale 2^8 * fan_in, or of one, within +-130 of zero; around each, the
-    values beside it. Then quotients with every sign and remainder, by 0, 1 and -1 too, and ties for the greatest.
+    Breakpoints lie at whole multiples of the input scale 2^8 * fan_in, or of one, within +-130 of zero; around each,
+    the values beside it. Then quotients with every sign and remainder, by 0, 1 and -1 too, and ties for the greatest.
     """
     word = m.widths[Role.ACCUMULATOR]
     scale = 256 * fan_in if name == "pocket_tanh" else 256

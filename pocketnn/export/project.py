@@ -1,4 +1,4 @@
-"""A folder with everything a firmware engineer needs: the network, its golden steps, start-up code, Makefile, README."""
+"""A folder with all that a firmware engineer needs: the network, golden steps, start-up code, Makefile, README."""
 
 from __future__ import annotations
 

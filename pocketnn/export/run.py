@@ -29,16 +29,18 @@ class Target:
 _ARM = {"make": "make", "arm-none-eabi-gcc": "gcc-arm-none-eabi", "qemu-system-arm": "qemu-system-arm"}
 TARGETS: dict[str, Target] = {
     "host": Target("this computer", {"make": "make", "cc": "gcc"}),
-    "avr": Target(
-        "ATmega1284P in simavr", {"make": "make", "avr-gcc": "gcc-avr avr-libc", "simavr": "simavr"}
-    ),
+    "avr": Target("ATmega1284P in simavr", {"make": "make", "avr-gcc": "gcc-avr avr-libc", "simavr": "simavr"}),
     "arm": Target("Cortex-M3 in QEMU (mps2-an385)", _ARM),
     "m0": Target("Cortex-M0 in QEMU (microbit)", _ARM),
     "m4": Target("Cortex-M4 in QEMU (mps2-an386)", _ARM),
     "m7": Target("Cortex-M7 in QEMU (mps2-an500)", _ARM),
     "riscv": Target(
         "RV32IMAC in QEMU (virt)",
-        {"make": "make", "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf", "qemu-system-riscv32": "qemu-system-misc"},
+        {
+            "make": "make",
+            "riscv64-unknown-elf-gcc": "gcc-riscv64-unknown-elf",
+            "qemu-system-riscv32": "qemu-system-misc",
+        },
     ),
 }
 

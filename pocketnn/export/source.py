@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pocketnn.arith import Role
 from pocketnn.arith.backend import Integers
 from pocketnn.export.emit import flat_loop, node_lines
-from pocketnn.export.graph import Node, StepProgram
+from pocketnn.export.graph import Local, Node, StepProgram
 from pocketnn.export.layout import Layout, Place, lay_out
-from pocketnn.export.graph import Local
 from pocketnn.export.spelling import Spelling, check_plain, storage_bits
 
 __all__ = ["Source", "array_lines", "c_source"]

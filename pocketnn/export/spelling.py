@@ -7,6 +7,7 @@ that holds the exact result. No operand is ever narrower than its arithmetic, so
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -50,7 +51,7 @@ def _hex(value: int, bits: int) -> str:
 
 
 # Bits of the exact result, from the operands' bits; ops that are not here yield one of their operands, or less.
-_GROWTH = {
+_GROWTH: dict[str, Callable[..., int]] = {
     "add": lambda *bits: max(bits) + 1,
     "sub": lambda *bits: max(bits) + 1,
     "neg": lambda *bits: max(bits) + 1,
@@ -107,16 +108,26 @@ class Spelling:
         """The type to sum in: wraparound may keep more than the register's bits until the end."""
         return _unsigned(to.word.bits) if self._loose(to) else c_type(to.word.bits)
 
+    def product(self, op: Op, operands: list[Operand], to: Register) -> Operand:
+        """A product as it enters a sum: narrowed first, where the sum does not keep the low bits alone."""
+        exact = self.exact(op, operands, to)
+        if self._loose(to) or exact.bits <= to.word.bits:
+            return exact
+        return Operand(self.fit(exact, to), to.word.bits)
+
     def accumulate(self, name: str, term: Operand, to: Register) -> str:
-        """The accumulator `name` after one more term, the term and the sum each narrowed."""
-        bits = to.word.bits
+        """The accumulator `name` after one more term, the sum narrowed."""
         if self._loose(to):
-            return f"{name} + ({_unsigned(bits)})({term.text})"
-        stored = self.fit(term, to)
+            return f"{name} + ({_unsigned(to.word.bits)})({term.text})"
         if self.plain:
-            return f"{name} + {stored}"
-        kind = _signed(bits + 1)
-        return self.fit(Operand(f"({kind}){name} + ({kind}){stored}", bits + 1), to)
+            return f"{name} + {self.fit(term, to)}"
+        bits = max(term.bits, to.word.bits) + 1
+        kind = _signed(bits)
+        return self.fit(Operand(f"({kind}){name} + ({kind})({term.text})", bits), to)
+
+    def term_type(self, bits: int, to: Register) -> str:
+        """A signed type for terms of `bits` bits that are added up in a register."""
+        return _signed(max(bits, to.word.bits))
 
     def accumulated(self, name: str, to: Register) -> str:
         """The final accumulator as the register's contents."""
