@@ -21,14 +21,16 @@ __all__ = ["run_boundaries", "run_inference", "run_training"]
 
 
 def run_inference(m: Machine, saved: Saved, dataset: Dataset, steps: int) -> None:
-    """Predict the first test images, one a step; with batch normalisation a batch, for its statistics are part of it.
+    """Predict two made-up images and the first test images, one a step; with batch normalisation a batch a step.
 
-    Raises UsageError if there are not enough images.
+    The two have what real images may not: every pixel at its most, so that none goes unnoticed; and every grey. Raises UsageError if there are not enough images.
     """
     rows = saved.rows if saved.architecture.batch_norm else 1
-    images = dataset.test.images
+    pixels = np.arange(dataset.pixels)
+    designed = [np.full_like(pixels, 255), pixels * 37 % 256]
+    images = np.concatenate([np.array(designed, np.uint8), dataset.test.images])
     if steps * rows > len(images):
-        raise UsageError(f"{steps} steps of {rows} test images, but there are {len(images)}; ask for fewer")
+        raise UsageError(f"{steps} steps of {rows} images, but there are {len(images)}; ask for fewer")
     network = Network(m, saved.architecture, saved.parameters)
     feed = Inputs(m, saved.input_shift)
     for step in range(1, steps + 1):

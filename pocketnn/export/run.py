@@ -29,6 +29,7 @@ class Target:
 _ARM = {"make": "make", "arm-none-eabi-gcc": "gcc-arm-none-eabi", "qemu-system-arm": "qemu-system-arm"}
 TARGETS: dict[str, Target] = {
     "host": Target("this computer", {"make": "make", "cc": "gcc"}),
+    "witness": Target("this computer, counting overflows", {"make": "make", "cc": "gcc"}),
     "avr": Target("ATmega1284P in simavr", {"make": "make", "avr-gcc": "gcc-avr avr-libc", "simavr": "simavr"}),
     "arm": Target("Cortex-M3 in QEMU (mps2-an385)", _ARM),
     "m0": Target("Cortex-M0 in QEMU (microbit)", _ARM),
@@ -83,9 +84,9 @@ def _tail(text: str) -> str:
 def sizes(folder: Path, target: str, timeout: float = 120) -> dict[str, int]:
     """Bytes of the network alone on a target: text and data in flash, data and bss in RAM, as `size` counts them.
 
-    Raises UsageError for a target without a size, or without tools; TargetError if it does not build.
+    The other Cortex-M cores count as Cortex-M3. Raises UsageError without tools; TargetError if it does not build.
     """
-    name = "arm" if target in ("m0", "m4", "m7") else target
+    name = {"m0": "arm", "m4": "arm", "m7": "arm", "witness": "host"}.get(target, target)
     if TARGETS[target].missing:
         raise UsageError(f"no tools for {TARGETS[target].what}: apt-get install {' '.join(TARGETS[target].missing)}")
     made = _run(["make", "--silent", "--directory", str(folder), f"size-{name}"], timeout, "size")

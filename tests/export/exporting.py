@@ -54,13 +54,16 @@ def export_digits(m, folder, train, golden, saved=None, plain=False, **recipe):
     return export(m, run, folder, golden, plain)
 
 
-def zoo(m, seed, steps=3, argmax=False):
+WIDTHS = (2, 5, 8, 9, 16, 17, 24, 31, 32, 33, 47, 48)
+
+
+def zoo(m, seed, steps=3, argmax=False, widths=WIDTHS):
     """Every op but argmax, or argmax alone, on operands of many widths, into registers of many widths, patterned values and shapes."""
     for step in range(1, steps + 1):
         m.now("test", 0, step)
         rng = np.random.default_rng([seed, step])
         shape_rng = np.random.default_rng(seed)
-        for number, bits in enumerate((2, 5, 8, 9, 16, 17, 24, 31, 32, 33, 47, 48)):
+        for number, bits in enumerate(widths):
             _ops(m, rng, shape_rng, number, bits, argmax)
 
 

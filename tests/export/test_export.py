@@ -75,7 +75,9 @@ def test_widths_of_roles_differ(tmp_path):
 def test_a_planted_fault_is_named(tmp_path):
     exported = export_digits(machine(16), tmp_path / "out", False, 3)
     tables = tmp_path / "out" / "network_tables.h"
-    name, (_, weights) = next((n, t) for n, t in exported.source.layout.tables.items() if n.startswith("fc1_load_weight"))
+    name, (_, weights) = next(
+        (n, t) for n, t in exported.source.layout.tables.items() if n.startswith("fc1_load_weight")
+    )
     seen = exported.golden[1].inputs["input.load", 0]
     row = int(np.flatnonzero(seen[0])[0])
     position, lines = row * weights.shape[1], tables.read_text().split(name, 1)
