@@ -12,14 +12,13 @@ import click
 from pocketnn.activations import ACTIVATIONS
 from pocketnn.cli.options import data_options, json_option, machine_options, overflow_of, progress_line, widths_of
 from pocketnn.data import load_dataset
-from pocketnn.dfa import ALGORITHMS
 from pocketnn.errors import DataError
 from pocketnn.export import TARGETS, Exported, Verdict, export, run_inference, run_target, run_training, sizes
 from pocketnn.export import verify_device as verify
 from pocketnn.machine import Machine
+from pocketnn.recipe import ALGORITHMS, Recipe
 from pocketnn.saved import Saved, load_saved
 from pocketnn.trace import Trace
-from pocketnn.train import Recipe
 
 __all__ = ["export_command", "verify_device"]
 

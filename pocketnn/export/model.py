@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pocketnn.activations import activation
@@ -11,11 +13,11 @@ from pocketnn.dfa import Learner
 from pocketnn.errors import UsageError
 from pocketnn.export.graph import FEWEST_STEPS
 from pocketnn.init import Rand
-from pocketnn.loss import TARGET
 from pocketnn.machine import Machine
 from pocketnn.nn import Network
+from pocketnn.recipe import Recipe
 from pocketnn.saved import Saved
-from pocketnn.train import Inputs, Recipe
+from pocketnn.train import Inputs
 
 __all__ = ["run_boundaries", "run_inference", "run_training"]
 
@@ -23,7 +25,8 @@ __all__ = ["run_boundaries", "run_inference", "run_training"]
 def run_inference(m: Machine, saved: Saved, dataset: Dataset, steps: int) -> None:
     """Predict two made-up images and the first test images, one a step; with batch normalisation a batch a step.
 
-    The two have what real images may not: every pixel at its most, so that none goes unnoticed; and every grey. Raises UsageError if there are not enough images.
+    The two have what real images may not: every pixel at its most, so that none goes unnoticed; and every grey.
+    Raises UsageError if there are not enough images.
     """
     rows = saved.rows if saved.architecture.batch_norm else 1
     pixels = np.arange(dataset.pixels)
@@ -32,7 +35,7 @@ def run_inference(m: Machine, saved: Saved, dataset: Dataset, steps: int) -> Non
     if steps * rows > len(images):
         raise UsageError(f"{steps} steps of {rows} images, but there are {len(images)}; ask for fewer")
     network = Network(m, saved.architecture, saved.parameters)
-    feed = Inputs(m, saved.input_shift)
+    feed = Inputs(m, saved.input_shift, saved.input_centre)
     for step in range(1, steps + 1):
         m.now("test", 0, step)
         network.predict(network.forward(feed(images[(step - 1) * rows : step * rows])))
@@ -41,18 +44,22 @@ def run_inference(m: Machine, saved: Saved, dataset: Dataset, steps: int) -> Non
 def run_training(m: Machine, saved: Saved, dataset: Dataset, recipe: Recipe, steps: int) -> None:
     """Train for `steps` batches from the saved weights, as the first steps of `train` do with the same recipe.
 
-    Of the recipe count algorithm, batch, lr_inv and seed; the rest is the saved network's.
+    Layers, activation and how inputs enter are the saved network's, whatever the recipe says of them; the learning
+    rate is the first epoch's.
 
-    Raises UsageError if there are not enough samples for that.
+    Raises UsageError if there are not enough samples for that, or for jitter, which is no repeated step.
     """
     images, labels = dataset.train.images, dataset.train.labels
     if steps * recipe.batch > len(labels):
         raise UsageError(f"{steps} steps of {recipe.batch} samples, but there are {len(labels)}; ask for fewer")
+    if recipe.jitter:
+        raise UsageError("jitter moves every batch by another index table, and a device repeats one step; leave it out")
     rand = Rand(recipe.seed)
     network = Network(m, saved.architecture, saved.parameters)
-    learner = Learner(m, network, recipe.algorithm, recipe.lr_inv, rand)
-    feed = Inputs(m, saved.input_shift)
-    targets = np.where(np.arange(dataset.classes) == labels[:, None], np.uint8(TARGET), np.uint8(0))
+    learner = Learner(m, network, replace(recipe, hidden=saved.architecture.dims[1:-1]), rand)
+    feed = Inputs(m, saved.input_shift, saved.input_centre)
+    on, off = np.int16(recipe.target_on), np.int16(recipe.target_off)
+    targets = np.where(np.arange(dataset.classes) == labels[:, None], on, off)
     order = list(range(len(labels)))
     rand.shuffle(order)
     loss = learner.loss.zero

@@ -14,8 +14,8 @@ from pocketnn.export import TARGETS, export, run_inference, run_training
 from pocketnn.init import Rand
 from pocketnn.machine import Machine, Widths
 from pocketnn.nn import Architecture
+from pocketnn.recipe import Recipe
 from pocketnn.saved import Saved
-from pocketnn.train import Recipe
 
 
 def require(target):
@@ -32,7 +32,8 @@ def require(target):
 def digits(algorithm="dfa", hidden=(16,), activation="pocket_tanh", batch_norm=False, seed=1):
     """An untrained network for the digits; "bp" has drawn weights, "dfa" zeros."""
     architecture = Architecture((64, *hidden, 10), activation, batch_norm)
-    return Saved(architecture.initial(algorithm, Rand(seed)), architecture, 4, 0)
+    parameters = architecture.drawn(Rand(seed)) if algorithm == "bp" else architecture.zeros()
+    return Saved(parameters, architecture, 4, 0, 0)
 
 
 def machine(bits, overflow=Overflow.WRAP, **roles):
@@ -58,7 +59,7 @@ WIDTHS = (2, 5, 8, 9, 16, 17, 24, 31, 32, 33, 47, 48)
 
 
 def zoo(m, seed, steps=3, argmax=False, widths=WIDTHS):
-    """Every op but argmax, or argmax alone, on operands of many widths, into registers of many widths, patterned values and shapes."""
+    """Every op but argmax, or argmax alone, on patterned values of many widths, into many widths."""
     for step in range(1, steps + 1):
         m.now("test", 0, step)
         rng = np.random.default_rng([seed, step])

@@ -67,6 +67,26 @@ def test_other_ways_to_train(tmp_path, algorithm, batch_norm):
     assert judged(exported, OPT="-O1").first is None
 
 
+def test_training_with_all_that_recipes_offer(tmp_path):
+    saved = digits("bp", (12, 8))
+    options = {
+        "carry": True,
+        "one_sided": True,
+        "gain": 3,
+        "error_div": (5, 7),
+        "lr_inv": (50, 60, 70),
+        "target_on": 90,
+    }
+    exported = export_digits(machine(16), tmp_path / "out", True, 5, saved, **options)
+    assert any("carry" in site or "remainder" in site for site, _ in exported.source.program.state)
+    assert judged(exported, OPT="-O1").first is None
+
+
+def test_jitter_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="jitter"):
+        export_digits(machine(16), tmp_path / "out", True, 1, jitter=1)
+
+
 def test_widths_of_roles_differ(tmp_path):
     m = machine(16, Overflow.SATURATE, accumulator=32, activation=8, weight=12, delta=20)
     assert judged(export_digits(m, tmp_path / "out", True, 4)).first is None
@@ -192,7 +212,7 @@ def test_a_program_that_does_not_build_or_end(tmp_path):
     with pytest.raises(TargetError, match="did not end within 1 s"):
         run_target(exported.folder, "host", timeout=1, options={"WARNINGS": "", "OPT": "-O0"})
     source.write_text(text.replace("platform_begin();", "platform_begin(", 1))
-    with pytest.raises(TargetError, match="building for this computer failed: .*main.c"):
+    with pytest.raises(TargetError, match=r"building for this computer failed: .*main\.c"):
         run_target(exported.folder, "host")
 
 

@@ -7,8 +7,8 @@ extern uint32_t bss_start[], bss_end[];
 int main(void);
 void start(void);
 
-__asm__(".section .start, \"ax\"\n.globl _start\n_start:\n la sp, stack_top\n la t0, trapped\n csrw mtvec, t0\n"
-        " j start\n.balign 4\ntrapped:\n li a0, 1\n j platform_end\n");
+__asm__(".option arch, +zicsr\n.section .start, \"ax\"\n.globl _start\n_start:\n la sp, stack_top\n la t0, trapped\n csrw mtvec, t0\n"
+        " j start\n.balign 4\ntrapped:\n li a0, 1\n j platform_end\n.option arch, -zicsr\n.text\n");
 
 void platform_begin(void)
 {
