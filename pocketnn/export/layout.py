@@ -169,10 +169,18 @@ def _state_storage(layout: Layout, node: Node, position: int, last: Mapping[Sour
     """The state's own array, if its old contents are not needed when the new ones are written."""
     old = Carried(node.key)
     final = last[old]
-    place = layout.places[old]
-    if final < position or (final == position and node.code.op.name in ELEMENTWISE and place.shape == node.code.shape):
-        return place.storage
+    if final < position or (final == position and old in _overwritable(layout, node)):
+        return layout.places[old].storage
     return None
+
+
+def _overwritable(layout: Layout, node: Node) -> list[Source]:
+    """The operands of which element i is needed for element i of the result alone: it may take their place."""
+    if node.code.op.name not in ELEMENTWISE:
+        return []
+    operands = node.operands[:1] if node.code.op.name == "select" else node.operands
+    tables = node.operands[1:] if node.code.op.name == "select" else ()
+    return [x for x in operands if layout.places[x].shape == node.code.shape and x not in tables]
 
 
 class _Pool:
@@ -191,11 +199,9 @@ class _Pool:
 
     def reused(self, node: Node, position: int, last: Mapping[Source, int], until: int) -> str | None:
         """The array of an operand that is used here for the last time and may be overwritten element by element."""
-        if node.code.op.name not in ELEMENTWISE:
-            return None
-        for operand in node.operands:
+        for operand in _overwritable(self.layout, node):
             place = self.layout.places[operand]
-            fitting = place.shape == node.code.shape and place.kind == c_type(node.code.to.word.bits)
+            fitting = place.kind == c_type(node.code.to.word.bits)
             if isinstance(operand, Local) and fitting and self.held.get(place.storage) == position:
                 self.held[place.storage] = until
                 return place.storage

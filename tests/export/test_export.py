@@ -67,6 +67,27 @@ def test_other_ways_to_train(tmp_path, algorithm, batch_norm):
     assert judged(exported, OPT="-O1").first is None
 
 
+def test_what_is_still_read_is_not_overwritten(tmp_path):
+    """Operands in buffers and in state that have the result's shape, but are read in another order."""
+
+    def run(m, steps):
+        rng = np.random.default_rng(1)
+        state = m.load(np.arange(4), Role.ACCUMULATOR, at="state")
+        for step in range(1, steps + 1):
+            m.now("test", 0, step)
+            x = m.load(rng.integers(-9, 9, 4), Role.ACCUMULATOR, at="x")
+            below = m.neg(m.load(np.array([-1, 2, -3]), Role.ACCUMULATOR, at="given_below"), at="below")
+            y = m.select(x, below, m.neg(x, at="choices"), at="first")
+            z = m.select(y, below, state, at="second")
+            square = m.reshape(m.load(rng.integers(-9, 9, (4, 4)), Role.ACCUMULATOR, at="square"), (4, 4))
+            turned = m.transpose(m.neg(square, at="negated"), (1, 0), at="turned")
+            rows = m.add(turned, m.reshape(z, (1, 4), at="row"), at="broadcast")
+            state = m.reshape(m.sum(m.mac(rows, turned, at="mac"), 0), (4,), at="next")
+            state = m.select(state, below, state, at="third")
+
+    assert judged(export(machine(16), run, tmp_path / "out", 6)).first is None
+
+
 def test_training_with_all_that_recipes_offer(tmp_path):
     saved = digits("bp", (12, 8))
     options = {
