@@ -78,12 +78,12 @@ def test_what_is_still_read_is_not_overwritten(tmp_path):
             x = m.load(rng.integers(-9, 9, 4), Role.ACCUMULATOR, at="x")
             below = m.neg(m.load(np.array([-1, 2, -3]), Role.ACCUMULATOR, at="given_below"), at="below")
             y = m.select(x, below, m.neg(x, at="choices"), at="first")
-            z = m.select(y, below, state, at="second")
+            z = m.add(m.select(y, below, state, at="second"), x, at="x_is_needed")
             square = m.reshape(m.load(rng.integers(-9, 9, (4, 4)), Role.ACCUMULATOR, at="square"), (4, 4))
             turned = m.transpose(m.neg(square, at="negated"), (1, 0), at="turned")
             rows = m.add(turned, m.reshape(z, (1, 4), at="row"), at="broadcast")
-            state = m.reshape(m.sum(m.mac(rows, turned, at="mac"), 0), (4,), at="next")
-            state = m.select(state, below, state, at="third")
+            new = m.reshape(m.sum(m.mac(rows, turned, at="mac"), 0), (4,), at="new")
+            state = m.select(new, below, state, at="third")
 
     assert judged(export(machine(16), run, tmp_path / "out", 6)).first is None
 
