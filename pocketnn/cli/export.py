@@ -15,7 +15,7 @@ from pocketnn.data import load_dataset
 from pocketnn.errors import DataError
 from pocketnn.export import TARGETS, Exported, Verdict, export, run_inference, run_target, run_training, sizes
 from pocketnn.export import verify_device as verify
-from pocketnn.machine import Machine
+from pocketnn.machine import Machine, Widths
 from pocketnn.recipe import ALGORITHMS, Recipe
 from pocketnn.saved import Saved, load_saved
 from pocketnn.trace import Trace
@@ -48,7 +48,7 @@ def export_command(
     data: str,
     limit: int | None,
     activation: str | None,
-    word: int,
+    word: Widths,
     accumulator: int | None,
     overflow: str,
     train: bool,
