@@ -9,10 +9,12 @@ __all__ = [
     "CorruptError",
     "DataError",
     "DivergenceError",
+    "IncompleteError",
     "OverflowTrap",
     "PocketNNError",
     "RecordingError",
     "ShapeError",
+    "TargetError",
     "UsageError",
     "VersionError",
 ]
@@ -66,3 +68,15 @@ class VersionError(DataError):
     """A trace in a format, or of arithmetic semantics, that this release does not know."""
 
     exit_code = 5
+
+
+class IncompleteError(DataError):
+    """A device's log that was cut off or garbled on the way."""
+
+    exit_code = 4
+
+
+class TargetError(PocketNNError):
+    """An exported program that does not build, run or finish on its target."""
+
+    exit_code = 1

@@ -29,6 +29,7 @@ class Op:
     interval(*term): bounds of that value for (lo, hi) bounds in the place of each operand value; see `bounds`.
     depth(shapes, params): number of terms folded into one element; None for ops that do not fold.
     rounds: narrowings per term (1, or 2 for `mac`: the product and the sum).
+    c: `exact` in C, {0} {1} {2} the operands of a term; for `select` and `argmax` the comparison that chooses.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Op:
     params: tuple[str, ...] = ()
     depth: Callable[[tuple[Shape, ...], tuple[Any, ...]], int] | None = None
     rounds: int = 1
+    c: str = "{0}"
 
     def __repr__(self) -> str:
         return f"OPS[{self.name!r}]"
@@ -76,6 +78,7 @@ _ROWS = (
         terms.each,
         exact=lambda a, b: a + b,
         interval=bounds.added,
+        c="{0} + {1}",
     ),
     Op(
         "sub",
@@ -84,6 +87,7 @@ _ROWS = (
         terms.each,
         exact=lambda a, b: a - b,
         interval=bounds.subtracted,
+        c="{0} - {1}",
     ),
     Op(
         "neg",
@@ -92,6 +96,7 @@ _ROWS = (
         terms.each,
         exact=lambda a: -a,
         interval=bounds.negated,
+        c="0 - {0}",
     ),
     Op(
         "mul",
@@ -100,6 +105,7 @@ _ROWS = (
         terms.each,
         exact=lambda a, b: a * b,
         interval=bounds.multiplied,
+        c="{0} * {1}",
     ),
     # div: truncates toward zero (C99 6.5.5); MIN / -1 overflows; x / 0 is the word's MAX and has its own flag
     Op(
@@ -109,6 +115,7 @@ _ROWS = (
         terms.each,
         exact=bounds.truncated,
         interval=bounds.divided,
+        c="{0} / {1}",
     ),
     # mac: matrix product, folded over k = 0, 1, 2, ...; product and sum are narrowed separately
     Op(
@@ -120,6 +127,7 @@ _ROWS = (
         interval=bounds.multiplied,
         depth=lambda shapes, params: shapes[0][1],
         rounds=2,
+        c="{0} * {1}",
     ),
     # sum: along `axis`, which stays with length 1; narrowed after each addition
     Op(
@@ -140,6 +148,7 @@ _ROWS = (
         terms.each,
         exact=lambda x, lo, hi: min(max(x, lo), hi),
         interval=bounds.clamped,
+        c="LEAST(GREATEST({0}, {1}), {2})",
     ),
     # select: an if-else ladder; choices[i] for the first i with x < below[i], the last choice if there is none
     Op(
@@ -149,6 +158,7 @@ _ROWS = (
         terms.select_terms,
         exact=_select,
         interval=bounds.selected,
+        c="{0} < {1}",
     ),
     Op(
         "max",
@@ -157,6 +167,7 @@ _ROWS = (
         terms.each,
         exact=max,
         interval=bounds.greater,
+        c="GREATEST({0}, {1})",
     ),
     # isqrt: floor of the square root; 0 for a negative operand (a variance gone negative by overflow)
     Op(
@@ -166,6 +177,7 @@ _ROWS = (
         terms.each,
         exact=lambda a: math.isqrt(a) if a > 0 else 0,
         interval=bounds.rooted,
+        c="root({0})",
     ),
     # gather: elements of the last axis by a static index table; index -1 gives 0 (zero padding)
     Op(
@@ -203,6 +215,7 @@ _ROWS = (
         terms.row_terms,
         exact=_argmax,
         interval=bounds.argument,
+        c="{0} > {1}",
     ),
 )
 OPS: dict[str, Op] = {op.name: op for op in _ROWS}

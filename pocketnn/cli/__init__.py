@@ -13,6 +13,7 @@ from pocketnn.cli.audit import audit
 from pocketnn.cli.bench import bench
 from pocketnn.cli.conform import conform
 from pocketnn.cli.data import data
+from pocketnn.cli.export import export_command, verify_device
 from pocketnn.cli.prove import prove
 from pocketnn.cli.recipe import recipes
 from pocketnn.cli.replay import replay
@@ -68,5 +69,7 @@ def main() -> None:
     """
 
 
-for command in (train, evaluate, audit, prove, recipes, sweep, replay, trace, conform, data, bench):
+for command in (
+    train, evaluate, audit, prove, recipes, sweep, replay, trace, export_command, verify_device, conform, data, bench,
+):  # fmt: skip
     main.add_command(command)

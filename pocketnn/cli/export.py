@@ -1,0 +1,163 @@
+"""`pocketnn export` and `pocketnn verify-device`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pocketnn.activations import ACTIVATIONS
+from pocketnn.cli.options import data_options, json_option, machine_options, overflow_of, progress_line, widths_of
+from pocketnn.data import load_dataset
+from pocketnn.errors import DataError
+from pocketnn.export import TARGETS, Exported, Verdict, export, run_inference, run_target, run_training, sizes
+from pocketnn.export import verify_device as verify
+from pocketnn.machine import Machine, Widths
+from pocketnn.recipe import ALGORITHMS, Recipe
+from pocketnn.saved import Saved, load_saved
+from pocketnn.trace import Trace
+
+__all__ = ["export_command", "verify_device"]
+
+_RECIPE = Recipe()
+
+
+@click.command("export")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write; new, or empty.")
+@data_options
+@click.option("--activation", type=click.Choice(list(ACTIVATIONS)), help="Default: what the weights say.")
+@machine_options
+@click.option("--train", is_flag=True, help="Export the training step, not inference alone.")
+@click.option("--algorithm", type=click.Choice(ALGORITHMS), default=_RECIPE.algorithm, show_default=True, help="Of it.")
+@click.option("--batch", type=click.IntRange(1), default=_RECIPE.batch, show_default=True, help="Rows of it.")
+@click.option(
+    "--lr-inv", type=click.IntRange(1), default=_RECIPE.lr_inv, show_default=True, help="Learning rate of it."
+)
+@click.option("--seed", type=click.IntRange(0), default=_RECIPE.seed, show_default=True, help="Of its samples' order.")
+@click.option("--golden", type=click.IntRange(1), default=10, show_default=True, help="Steps of the test program.")
+@click.option("--plain-int", is_flag=True, help="Overflow by plain int, undefined in C, for a sanitizer. 32 bits only.")
+@click.option("--run", "target", type=click.Choice(list(TARGETS)), help="Then build the test program, run it, compare.")
+@json_option
+def export_command(
+    model: Path,
+    out: Path,
+    data: str,
+    limit: int | None,
+    activation: str | None,
+    word: Widths,
+    accumulator: int | None,
+    overflow: str,
+    train: bool,
+    golden: int,
+    plain_int: bool,
+    target: str | None,
+    as_json: bool,
+    **recipe: Any,
+) -> None:
+    """Write the network of the weights MODEL as portable C99 for the machine asked for, with a test program.
+
+    It is generated from a recorded run; the folder's README.md says how to use it. With --run, results on the target
+    are compared with the emulator's.
+
+    Exit codes: 0 written, and what ran is identical; 1 a result differs, or the program does not build or end; 2 bad
+    usage or input, or a tool is missing; 4 the target's output was cut off.
+    """
+    dataset = load_dataset(data, limit)
+    saved = load_saved(model, dataset, activation)
+
+    def run(m: Machine, steps: int) -> None:
+        if train:
+            run_training(m, saved, dataset, Recipe(**recipe), steps)
+        else:
+            run_inference(m, saved, dataset, steps)
+
+    machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow))
+    exported = export(machine, run, out, golden, plain_int)
+    size, verdict = None, None
+    if target:
+        log = run_target(out, target)
+        with Trace(out / "golden.trace") as trace:
+            verdict = verify(log, trace)
+        size = sizes(out, target)
+    found = _data(exported, saved, target, size, verdict)
+    click.echo(json.dumps(found) if as_json else _text(found, verdict))
+    sys.exit(1 if verdict and verdict.first else 0)
+
+
+def _data(
+    exported: Exported, saved: Saved, target: str | None, size: dict[str, int] | None, verdict: Verdict | None
+) -> dict[str, Any]:
+    layout = exported.source.layout
+    return {
+        "schema": "pocketnn-export/1",
+        "folder": str(exported.folder),
+        "layers": list(saved.architecture.dims),
+        "ops": len(exported.source.program.nodes),
+        "flash_bytes": layout.flash,
+        "ram_bytes": layout.ram,
+        "golden_steps": len(exported.golden),
+        "target": target,
+        "size": size,
+        "verdict": None if verdict is None else _verdict_data(verdict),
+    }
+
+
+def _text(found: dict[str, Any], verdict: Verdict | None) -> str:
+    lines = [
+        f"{found['folder']}: {found['ops']} ops a step, {found['flash_bytes']} bytes of constants, "
+        f"{found['ram_bytes']} bytes of RAM, {found['golden_steps']} golden steps"
+    ]
+    if verdict:
+        lines.append(f"{found['target']}: {_verdict_text(verdict)}")
+        lines.append("size: " + ", ".join(f"{name} {count}" for name, count in found["size"].items()))
+    return "\n".join(lines)
+
+
+@click.command("verify-device")
+@click.argument("log", type=click.Path(path_type=Path))
+@click.argument("file", metavar="TRACE", type=click.Path(path_type=Path))
+@json_option
+def verify_device(log: Path, file: Path, as_json: bool) -> None:
+    """Compare the LOG of an exported test program, from a simulator or a board's serial port, with a TRACE.
+
+    Exit codes: 0 identical; 1 a result differs: the first step and site are named; 2 bad usage or input; 3, 5 as for
+    replay; 4 the log was cut off or garbled.
+    """
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise DataError(f"{log}: {error.strerror or error}") from error
+    with Trace(file) as trace:
+        verdict = verify(text, trace, progress_line())
+    found = {"schema": "pocketnn-verify-device/1", **_verdict_data(verdict)}
+    click.echo(json.dumps(found) if as_json else _verdict_text(verdict))
+    sys.exit(1 if verdict.first else 0)
+
+
+def _verdict_text(verdict: Verdict) -> str:
+    if verdict.first is None:
+        return f"{verdict.steps} steps, {verdict.results} results: identical"
+    return f"DIFFERS: {verdict.first}"
+
+
+def _verdict_data(verdict: Verdict) -> dict[str, Any]:
+    first = verdict.first
+    return {
+        "steps": verdict.steps,
+        "results": verdict.results,
+        "identical": first is None,
+        "first": None
+        if first is None
+        else {
+            "step": first.step,
+            **first.moment._asdict(),
+            "site": first.site,
+            "op": first.op,
+            "expected": first.expected,
+            "found": first.found,
+        },
+    }

@@ -1,0 +1,95 @@
+"""Recording the program to export: some steps of a network's inference or training, on the machine asked for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pocketnn.activations import activation
+from pocketnn.arith import Role
+from pocketnn.data import Dataset
+from pocketnn.dfa import Learner
+from pocketnn.errors import UsageError
+from pocketnn.export.graph import FEWEST_STEPS
+from pocketnn.init import Rand
+from pocketnn.machine import Machine
+from pocketnn.nn import Network
+from pocketnn.recipe import Recipe
+from pocketnn.saved import Saved
+from pocketnn.train import Inputs
+
+__all__ = ["run_boundaries", "run_inference", "run_training"]
+
+
+def run_inference(m: Machine, saved: Saved, dataset: Dataset, steps: int) -> None:
+    """Predict two made-up images and the first test images, one a step; with batch normalisation a batch a step.
+
+    The two have what real images may not: every pixel at its most, so that none goes unnoticed; and every grey.
+    Raises UsageError if there are not enough images.
+    """
+    rows = saved.rows if saved.architecture.batch_norm else 1
+    pixels = np.arange(dataset.pixels)
+    designed = [np.full_like(pixels, 255), pixels * 37 % 256]
+    images = np.concatenate([np.array(designed, np.uint8), dataset.test.images])
+    if steps * rows > len(images):
+        raise UsageError(f"{steps} steps of {rows} images, but there are {len(images)}; ask for fewer")
+    network = Network(m, saved.architecture, saved.parameters)
+    feed = Inputs(m, saved.input_shift, saved.input_centre)
+    for step in range(1, steps + 1):
+        m.now("test", 0, step)
+        network.predict(network.forward(feed(images[(step - 1) * rows : step * rows])))
+
+
+def run_training(m: Machine, saved: Saved, dataset: Dataset, recipe: Recipe, steps: int) -> None:
+    """Train for `steps` batches from the saved weights, as the first steps of `train` do with the same recipe.
+
+    Layers, activation and how inputs enter are the saved network's, whatever the recipe says of them; the learning
+    rate is the first epoch's.
+
+    Raises UsageError if there are not enough samples for that, or for jitter, which is no repeated step.
+    """
+    images, labels = dataset.train.images, dataset.train.labels
+    if steps * recipe.batch > len(labels):
+        raise UsageError(f"{steps} steps of {recipe.batch} samples, but there are {len(labels)}; ask for fewer")
+    if recipe.jitter:
+        raise UsageError("jitter moves every batch by another index table, and a device repeats one step; leave it out")
+    rand = Rand(recipe.seed)
+    network = Network(m, saved.architecture, saved.parameters)
+    learner = Learner(m, network, replace(recipe, hidden=saved.architecture.dims[1:-1]), rand)
+    feed = Inputs(m, saved.input_shift, saved.input_centre)
+    on, off = np.int16(recipe.target_on), np.int16(recipe.target_off)
+    targets = np.where(np.arange(dataset.classes) == labels[:, None], on, off)
+    order = list(range(len(labels)))
+    rand.shuffle(order)
+    loss = learner.loss.zero
+    for step in range(1, steps + 1):
+        m.now("train", 1, step)
+        chosen = np.array(order[(step - 1) * recipe.batch : step * recipe.batch])
+        target = m.load(targets[chosen], Role.CONSTANT, at="target")
+        done = learner.step(feed(images[chosen]), target)
+        loss = learner.loss.accumulate(loss, done.loss)
+        network.predict(done.outputs)
+
+
+def run_boundaries(m: Machine, name: str, fan_in: int, steps: int = FEWEST_STEPS) -> None:
+    """Apply an activation to where mistakes hide: every breakpoint and its neighbours, word bounds, small dividends.
+
+    Breakpoints lie at whole multiples of the input scale 2^8 * fan_in, or of one, within +-130 of zero; around each,
+    the values beside it. Then quotients with every sign and remainder, by 0, 1 and -1 too, and ties for the greatest.
+    """
+    word = m.widths[Role.ACCUMULATOR]
+    scale = 256 * fan_in if name == "pocket_tanh" else 256
+    near = [b * unit + d for unit in (1, scale) for b in range(-131, 132) for d in (-1, 0, 1)]
+    ends = [word.lo, word.lo + 1, word.lo // 2, word.hi // 2, word.hi - 1, word.hi]
+    values = sorted({x for x in (*near, *ends) if word.lo <= x <= word.hi})
+    divisors = [x for x in (word.lo, -1000, -3, -2, -1, 0, 1, 2, 3, 5, 1000, word.hi) if word.lo <= x <= word.hi]
+    apply = activation(m, name, fan_in)
+    for step in range(1, steps + 1):
+        m.now("test", 0, step)
+        x = m.load(np.array([values], np.int64), Role.ACCUMULATOR, at="values")
+        by = m.load(np.array([[d] for d in divisors], np.int64), Role.ACCUMULATOR, at="divisors")
+        y, grad_inv = apply(x)
+        update = m.div(x, by, Role.UPDATE, at="quotients")
+        error = m.div(m.mul(y, y, at="squares"), grad_inv, Role.DELTA, at="errors")
+        m.argmax(m.clamp(m.add(update, error, at="sums"), y, x, Role.ACTIVATION, at="clamp"), at="greatest")

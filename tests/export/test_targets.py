@@ -1,0 +1,136 @@
+"""Exported programs on instruction sets: identical digests everywhere, from the emulator to the simulators."""
+
+import pytest
+from exporting import export_digits, machine, require, zoo
+
+from pocketnn.arith import Overflow, Word
+from pocketnn.data import load_dataset
+from pocketnn.export import (
+    export,
+    read_log,
+    run_boundaries,
+    run_inference,
+    run_target,
+    run_training,
+    sizes,
+    verify_device,
+)
+from pocketnn.machine import Machine, Widths
+from pocketnn.recipe import Recipe
+from pocketnn.saved import load_saved
+from pocketnn.trace import Trace
+
+pytestmark = pytest.mark.mcu
+
+MCUS = ["avr", "arm", "riscv"]
+CORES = [*MCUS, "m0", "m4", "m7"]
+
+
+@pytest.fixture(scope="module", params=[(bits, mode) for bits in (8, 16, 32) for mode in Overflow], ids=str)
+def folders(request, tmp_path_factory):
+    """Inference and 20 training steps of the digits network, exported for one machine."""
+    bits, overflow = request.param
+    folder = tmp_path_factory.mktemp("digits")
+    export_digits(machine(bits, overflow), folder / "infer", False, 20)
+    export_digits(machine(bits, overflow), folder / "train", True, 20)
+    return folder
+
+
+def identical(folder, target, **options):
+    with Trace(folder / "golden.trace") as trace:
+        verdict = verify_device(run_target(folder, target, options=options), trace)
+    assert verdict.first is None
+    return verdict.steps
+
+
+@pytest.mark.parametrize("level", ["-O0", "-O2", "-O3"])
+def test_digits_on_this_computer(folders, level):
+    require("host")
+    for name in ("infer", "train"):
+        (folders / name / "build" / "host.elf").unlink(missing_ok=True)
+        assert identical(folders / name, "host", OPT=level) == 20
+
+
+@pytest.mark.parametrize("target", MCUS)
+def test_digits_on_a_microcontroller(folders, target):
+    require(target)
+    for name in ("infer", "train"):
+        assert identical(folders / name, target) == 20
+
+
+@pytest.mark.parametrize("target", CORES)
+def test_every_op_and_boundary(tmp_path, target):
+    require(target)
+    m = machine(16, Overflow.SATURATE, accumulator=32)
+    export(m, lambda m, steps: run_boundaries(m, "pocket_tanh", 4, steps), tmp_path / "edges", 1)
+    if target not in ("avr", "m0"):  # 16 KB of RAM
+        assert identical(tmp_path / "edges", target) == 1
+    for overflow, bits in ((Overflow.WRAP, 8), (Overflow.SATURATE, 48)):
+
+        def run(m, steps, bits=bits):
+            zoo(m, 7, steps, widths=(bits,))
+
+        exported = export(machine(32, overflow), run, tmp_path / overflow.value, 1)
+        found = read_log(run_target(exported.folder, target))
+        assert [name for name, crc in exported.golden[0].digests.items() if found[0][name] != crc] == []
+
+
+@pytest.mark.parametrize("target", MCUS)
+def test_sizes(tmp_path, target):
+    require(target)
+    exported = export_digits(machine(16), tmp_path / "out", True, 1)
+    found = sizes(exported.folder, target)
+    assert 0 < found["bss"] + found["data"] <= exported.source.layout.ram + 8  # what is never read is left out
+    assert found["text"] > exported.source.layout.flash
+
+
+@pytest.mark.parametrize("target", MCUS)
+def test_a_planted_fault_is_named(tmp_path, target):
+    require(target)
+    exported = export_digits(machine(16), tmp_path / "out", False, 3)
+    tables = tmp_path / "out" / "network_tables.h"
+    name, (place, _) = next(
+        (n, t) for n, t in exported.source.layout.tables.items() if n.startswith("fcLast_load_bias")
+    )
+    head, rest = tables.read_text().split(f"{name}[{place.size}] = {{\n    ", 1)
+    number, rest = rest.split(",", 1)
+    tables.write_text(f"{head}{name}[{place.size}] = {{\n    {int(number) ^ 1},{rest}")
+    with Trace(tmp_path / "out" / "golden.trace") as trace:
+        first = verify_device(run_target(tmp_path / "out", target), trace).first
+    assert (first.step, first.site) == (1, "fcLast.forward.add")
+
+
+# --- MNIST --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mnist(datasets, golden):
+    """The data, and the reference's weights after 3 epochs."""
+    data = load_dataset("mnist")
+    return data, load_saved(golden / "mnist-3-epochs", data)
+
+
+def test_mnist_inference_on_a_cortex_m(tmp_path, mnist):
+    require("arm")
+    data, saved = mnist
+    m = Machine(widths=Widths(Word(32)))
+    export(m, lambda m, steps: run_inference(m, saved, data, steps), tmp_path / "out", 100)
+    assert identical(tmp_path / "out", "arm") == 100
+
+
+def test_mnist_inference_on_an_avr(tmp_path, mnist):
+    """8-bit weights: 84 kB of constants, beyond what a 16-bit pointer reaches, the largest in a table of rows."""
+    require("avr")
+    data, saved = mnist
+    m = machine(8, accumulator=16)
+    exported = export(m, lambda m, steps: run_inference(m, saved, data, steps), tmp_path / "out", 3)
+    assert exported.source.layout.flash > 65536
+    assert identical(tmp_path / "out", "avr") == 3
+
+
+def test_a_mnist_training_step_on_this_computer(tmp_path, mnist):
+    require("host")
+    data, saved = mnist
+    m = Machine(widths=Widths(Word(32)))
+    export(m, lambda m, steps: run_training(m, saved, data, Recipe(), steps), tmp_path / "out", 1)
+    assert identical(tmp_path / "out", "host") == 1
