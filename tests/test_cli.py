@@ -334,10 +334,17 @@ def test_an_error_is_one_line():
     assert len(result.stderr.splitlines()) == 1
 
 
+def heeding_interrupts():
+    """In a new process: what a shell starts in the background ignores SIGINT, and so do its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_interrupted_training_leaves_nothing_behind(tmp_path):
     command = [sys.executable, "-m", "pocketnn", "train", "--epochs", "1000", "--save", str(tmp_path / "w.npz")]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    time.sleep(2)
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeding_interrupts
+    )
+    time.sleep(4)
     child.send_signal(signal.SIGINT)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 130

@@ -5,8 +5,8 @@
 The same layer sizes, batches, number of epochs, linear fall of the learning rate, and protocol as `pocketnn bench
 accuracy`: accuracy of the last epoch over all images it is judged on; --validation judges on the last sixth of the
 training images. Hidden layers are tanh, the loss is cross-entropy after softmax, float32 throughout, plain stochastic
-gradient descent; nothing else (no momentum, decay, dropout or augmentation). The learning rates were chosen on the
-validation split among 0.02, 0.05, 0.1, 0.2. One JSON object on stdout.
+gradient descent; nothing else (no momentum, decay, dropout or augmentation). The learning rates are
+usual ones, not tuned. One JSON object on stdout.
 """
 
 from __future__ import annotations

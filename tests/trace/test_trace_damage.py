@@ -197,7 +197,10 @@ def test_other_versions(copy, key, code):
 def killed(path, delay, signal_number, *options):
     """Start a long recording as a process of its own, and signal it `delay` seconds after its file is there."""
     command = [sys.executable, "-m", "pocketnn", "train", *SMALL, "--epochs", "2000", "--trace", str(path), *options]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background shell's children ignore it
+    )  # fmt: skip
     deadline = time.monotonic() + 60
     while not (path.exists() and path.stat().st_size) and time.monotonic() < deadline:
         time.sleep(0.01)
