@@ -231,7 +231,7 @@ def kills(tmp_path, delays):
 
 
 def test_killed_at_any_moment_the_committed_steps_are_whole(tmp_path):
-    kills(tmp_path, [0, 0.05, 0.3, 0.7])
+    kills(tmp_path, [0.05, 0.5])
 
 
 @pytest.mark.slow
@@ -249,7 +249,7 @@ def test_control_c(tmp_path):
     assert "interrupted" in CliRunner().invoke(main, ["replay", str(path)]).stdout
 
 
-@pytest.mark.parametrize("size", [150_000, 600_000])
+@pytest.mark.parametrize("size", [pytest.param(150_000, marks=pytest.mark.slow), 600_000])
 def test_full_disk(tmp_path, size):
     path = tmp_path / "t.pnt"
     command = [sys.executable, "-m", "pocketnn", "train", *SMALL, "--epochs", "400", "--trace", str(path)]
@@ -420,7 +420,10 @@ def usual_peak(good):
     return peak(good)
 
 
-@pytest.mark.parametrize("what", ["a bomb", "rows a million times", "a million brackets", "huge text"])
+SLOW = [pytest.param(what, marks=pytest.mark.slow) for what in ("rows a million times", "a million brackets")]
+
+
+@pytest.mark.parametrize("what", ["a bomb", "huge text", *SLOW])
 def test_memory_stays_bounded(copy, usual_peak, what):
     if what == "a bomb":
         size = (1 << 27) // 64
@@ -437,7 +440,7 @@ def test_memory_stays_bounded(copy, usual_peak, what):
 
 
 @pytest.mark.parametrize("level", ["edit", "forge"])
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_edit_of_any_cell_ends_well(good, tmp_path, level, data):
     """Fuzz: one cell of one table becomes anything; reading never raises anything but our own errors."""

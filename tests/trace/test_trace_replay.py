@@ -43,7 +43,7 @@ def anywhere(monkeypatch):
     "changes", [{}, {"algorithm": "bp"}, {"batch_norm": True}, {"activation": "pocket_relu8bit", "input_shift": 3}]
 )
 @pytest.mark.parametrize("overflow", Overflow)
-@pytest.mark.parametrize("bits", [8, 16, 32])
+@pytest.mark.parametrize("bits", [8, pytest.param(16, marks=pytest.mark.slow), 32])
 def test_trainings_replay_identically(tmp_path, anywhere, bits, overflow, changes):
     path = tmp_path / "t.pnt"
     trained(path, machine(bits, overflow), epochs=1, **changes)
