@@ -119,7 +119,7 @@ def audit(
         source = _source(program, data, limit, options, stack)
 
         def recorder(machine: Machine) -> contextlib.AbstractContextManager[Machine]:
-            return recording(machine, source.subject, options)
+            return recording(machine, source, options)
 
         report = audit_source(
             source,

@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
-from pocketnn.audit import Subject
+from pocketnn.audit import Evaluation, Source, Training
 from pocketnn.audit.replayed import ABOUT, subject_to_text
 from pocketnn.cli.options import StepRange, all_of
+from pocketnn.errors import UsageError
+from pocketnn.estimate import estimate, phases
 from pocketnn.machine import Machine
 from pocketnn.trace import record
 
@@ -28,12 +30,27 @@ trace_options = all_of(
 )  # fmt: skip
 
 
+_LONG = 5_000_000  # bytes from which on a trace's size is said before the run
+
+
 @contextlib.contextmanager
-def recording(machine: Machine, subject: Subject, options: dict[str, Any]) -> Iterator[Machine]:
-    """The machine to run on: one that records if `trace_options` ask for it, else the same."""
+def recording(machine: Machine, source: Source, options: dict[str, Any]) -> Iterator[Machine]:
+    """The machine to run `source` on: one that records if `trace_options` ask for it, else the same.
+
+    How large a long recording will be is said on stderr first. Raises UsageError, before the run, if it has none of the
+    steps asked for.
+    """
     path, level, (first, last) = options["trace"], options["trace_level"], options["trace_steps"]
     if path is None:
         yield machine
         return
-    with record(machine, path, level == "full", first, last, {ABOUT: subject_to_text(subject)}) as recorded:
+    steps = len(phases(source))
+    if first > steps:
+        raise UsageError(f"--trace-steps {first}:{last or ''}: nothing to record; this run has the steps 1 to {steps}")
+    about = {ABOUT: subject_to_text(source.subject)}
+    with record(machine, path, level == "full", first, last, about) as recorded:
+        if isinstance(source, Training | Evaluation):
+            expected = estimate(source, machine, level == "full", first, last)
+            if expected.size > _LONG:
+                click.echo(f"trace: about {expected.events:,} events, {expected.size / 1e6:.0f} MB", err=True)
         yield recorded

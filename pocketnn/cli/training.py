@@ -63,7 +63,7 @@ def train(
     recipe = recipe_of(options)
     dataset = load_dataset(data, limit)
     machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
-    with recording(machine, Training(dataset, recipe).subject, options) as m:
+    with recording(machine, Training(dataset, recipe), options) as m:
         run = train_network(m, dataset, recipe, progress_line())
     click.echo(json.dumps(_train_data(run, machine.ledger)) if as_json else _train_text(run, machine.ledger))
     if save:  # after the results: they are not lost if the disk is full
@@ -158,7 +158,7 @@ def evaluate(
     dataset = load_dataset(data, limit)
     saved = load_saved(weights, dataset, activation)
     machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
-    with recording(machine, Evaluation(str(weights), saved, dataset).subject, options) as m:
+    with recording(machine, Evaluation(str(weights), saved, dataset), options) as m:
         correct = saved.evaluate(m, dataset, progress_line())
     total = len(dataset.test.labels)
     if as_json:
