@@ -80,6 +80,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "train": (40, "both"),
     "saved": (40, "both"),
     "estimate": (40, "both"),
+    "overhead": (40, "both"),
     "sweep": (40, "both"),
     "yardstick": (40, "both"),
     "bench": (40, "both"),

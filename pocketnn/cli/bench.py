@@ -20,6 +20,7 @@ from pocketnn.cli.options import (
 )
 from pocketnn.data import load_dataset
 from pocketnn.machine import Widths
+from pocketnn.overhead import overhead
 from pocketnn.recipe import Recipe
 
 __all__ = ["bench"]
@@ -52,9 +53,15 @@ def bench(
         return
     dataset = load_dataset(data, limit)
     recipe = Recipe(hidden, epochs=epochs)
-    results = measure(dataset, recipe, widths_of(word, accumulator), overflow_of(overflow), progress_line())
+    machine = widths_of(word, accumulator), overflow_of(overflow)
+    results = measure(dataset, recipe, *machine, progress_line())
+    traced = overhead(data, limit, recipe, *machine)
     if as_json:
-        click.echo(json.dumps({"schema": "pocketnn-bench/1", "runs": [asdict(result) for result in results]}))
+        click.echo(
+            json.dumps(
+                {"schema": "pocketnn-bench/1", "runs": [asdict(result) for result in results], "trace": asdict(traced)}
+            )
+        )
         return
     click.echo(f"{dataset.name}, {epochs} epochs with evaluation, word {word}, {overflow}")
     click.echo(f"{'':<34}{'seconds':>9}{'s/epoch':>9}{'G MAC/s':>9}{'times faster':>14}  same numbers")
@@ -66,6 +73,11 @@ def bench(
     click.echo(
         "share of the emulation's time per op: "
         + ", ".join(f"{op} {share:.0%}" for op, share in results[1].shares.items())
+    )
+    click.echo(
+        f"with a trace {traced.traced_seconds:.2f} s, without {traced.untraced_seconds:.2f} s: {traced.ratio:.2f} "
+        f"times as long; trace {traced.trace_bytes / 1e6:.1f} MB; peak memory {traced.traced_peak / 1e6:.0f} MB, without "
+        f"{traced.untraced_peak / 1e6:.0f} MB"
     )
 
 

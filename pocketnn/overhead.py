@@ -1,0 +1,77 @@
+"""What recording a training costs: time, memory and the size of the trace, in processes of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from pocketnn.arith import Overflow
+from pocketnn.data import load_dataset
+from pocketnn.machine import Machine, Widths
+from pocketnn.recipe import Recipe
+from pocketnn.trace import record
+from pocketnn.train import train
+
+__all__ = ["Overhead", "overhead"]
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """Seconds and peak resident bytes of a run without and with recording, and the bytes of its trace."""
+
+    untraced_seconds: float
+    traced_seconds: float
+    ratio: float
+    untraced_peak: int
+    traced_peak: int
+    trace_bytes: int
+
+
+def overhead(data: str, limit: int | None, recipe: Recipe, widths: Widths, overflow: Overflow) -> Overhead:
+    """Train twice, without and with recording, one after the other, each in a fresh process that loads the data itself.
+
+    Loading and compiling are not timed; they are in the peaks of both.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trace.pnt"
+        (untraced, low), (traced, high) = (
+            _apart(data, limit, recipe, widths, overflow, target) for target in (None, path)
+        )
+        return Overhead(untraced, traced, traced / untraced, low, high, path.stat().st_size)
+
+
+def _apart(*args: object) -> tuple[float, int]:
+    """`_run` in a new process."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(_run, *args).result()  # type: ignore[arg-type]  # the arguments of `_run`, in order
+
+
+def _run(
+    data: str, limit: int | None, recipe: Recipe, widths: Widths, overflow: Overflow, path: Path | None
+) -> tuple[float, int]:
+    """Seconds and peak memory of one training, recorded if there is a path."""
+    dataset = load_dataset(data, limit)
+    train(Machine(None, widths, overflow), load_dataset(data, recipe.batch), recipe)  # numba compiles now
+    machine = Machine(None, widths, overflow)
+    start = time.perf_counter()
+    if path is None:
+        train(machine, dataset, recipe)
+    else:
+        with record(machine, path) as recorded:
+            train(recorded, dataset, recipe)
+    return time.perf_counter() - start, _peak()
+
+
+def _peak() -> int:
+    """Peak resident bytes of this process. On Linux not from getrusage, which there goes back to before the exec."""
+    if sys.platform == "linux":
+        lines = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024
