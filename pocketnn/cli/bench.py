@@ -76,8 +76,8 @@ def bench(
     )
     click.echo(
         f"with a trace {traced.traced_seconds:.2f} s, without {traced.untraced_seconds:.2f} s: {traced.ratio:.2f} "
-        f"times as long; trace {traced.trace_bytes / 1e6:.1f} MB; peak memory {traced.traced_peak / 1e6:.0f} MB, without "
-        f"{traced.untraced_peak / 1e6:.0f} MB"
+        f"times as long; trace {traced.trace_bytes / 1e6:.1f} MB; peak memory {traced.traced_peak / 1e6:.0f} MB, "
+        f"without {traced.untraced_peak / 1e6:.0f} MB"
     )
 
 

@@ -268,6 +268,30 @@ def test_full_disk(tmp_path, size):
             assert steps >= 64
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("only root may mount a small disk, and not everywhere")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_is_really_full(small_disk):
+    path = small_disk / "t.pnt"
+    command = [sys.executable, "-m", "pocketnn", "train", *SMALL, "--epochs", "400", "--trace", str(path)]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert (child.returncode, child.stdout) == (2, "")
+    assert "cannot be written" in child.stderr.splitlines()[-1]
+    assert "Traceback" not in child.stderr
+    steps = verify(path).steps
+    assert steps >= 64
+    with Trace(path) as trace:
+        assert (replay(trace).first, len(trace.steps)) == (None, steps)
+
+
 def test_places_where_no_trace_can_be_written(tmp_path):
     (tmp_path / "file").write_text("mine")
     for target in ("file", ".", "missing/t.pnt", "file/t.pnt"):
