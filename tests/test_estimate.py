@@ -23,8 +23,10 @@ def recorded(path, *options):
 
 @pytest.mark.parametrize(
     "options",
-    [["--epochs", 18, "--hidden", "9,8,8,8,8"], ["--epochs", 1, "--trace-level", "full", "--limit", 1000]],
-    ids=["digest", "full"],
+    [
+        pytest.param(["--epochs", 18, "--hidden", "9,8,8,8,8"], marks=pytest.mark.slow, id="digest"),
+        pytest.param(["--epochs", 1, "--trace-level", "full", "--limit", 1000], id="full"),
+    ],
 )
 def test_a_long_recording_is_announced(tmp_path, options):
     said, events, size = recorded(tmp_path / "t.pnt", *options)
