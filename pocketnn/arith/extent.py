@@ -11,7 +11,7 @@ from pocketnn.arith.backend import Outcome, Values
 from pocketnn.arith.carrier import Array, extremes
 from pocketnn.arith.flags import OWN_RANGE, OwnRange, Span, Terms, merge_spans
 
-__all__ = ["Extent", "measured", "spans_of"]
+__all__ = ["Extent", "measured", "settled", "spans_of"]
 
 _BATCH = 1 << 15  # elements; beyond it the cost of a call no longer matters
 _MANY = 64  # results; kept ones take memory
@@ -24,6 +24,11 @@ def measured(outcome: Outcome) -> Span | None:
     if span is OWN_RANGE:
         return _own(outcome.value.numbers())
     return spans_of([(span, outcome.value.numbers())])[0] if isinstance(span, Terms) else span
+
+
+def settled(outcome: Outcome) -> Outcome:
+    """The outcome with a fold's Terms turned into numbers, for those who pass it on to several that want them."""
+    return outcome._replace(span=measured(outcome)) if isinstance(outcome.span, Terms) else outcome
 
 
 def spans_of(folds: Sequence[tuple[Terms, Array]]) -> list[Span]:

@@ -19,14 +19,14 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @cache
-def register_dtype(word: Word) -> np.dtype[Any]:
-    """The narrowest little-endian two's-complement type of 1, 2, 4 or 8 bytes that holds the word."""
-    return np.dtype(next(f"<i{size}" for size in (1, 2, 4, 8) if word.bits <= 8 * size))
+def register_dtype(bits: int) -> np.dtype[Any]:
+    """The narrowest little-endian two's-complement type of 1, 2, 4 or 8 bytes that holds a word of `bits` bits."""
+    return np.dtype(next(f"<i{size}" for size in (1, 2, 4, 8) if bits <= 8 * size))
 
 
 def registers(value: Values, word: Word) -> Array:
     """The register contents in `register_dtype`, row-major and contiguous."""
-    return np.ascontiguousarray(value.ints(register_dtype(word)))
+    return np.ascontiguousarray(value.ints(register_dtype(word.bits)))
 
 
 class _Keys:

@@ -52,7 +52,8 @@ class Handle:
 
 
 class Event(NamedTuple):
-    """One executed op. outside: for `load`, the integers it was given, before narrowing; else None."""
+    """One executed op. outside: for `load`, the integers it was given, before narrowing; else None.
+    span: settled; Terms do not come here."""
 
     result: Handle
     operands: tuple[Handle, ...]

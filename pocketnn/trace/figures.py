@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pocketnn.arith import CLEAN, OWN_RANGE, Flags, OwnRange, Span, Terms, spans_of
+from pocketnn.arith import CLEAN, OWN_RANGE, Flags, OwnRange, Span, Terms
 from pocketnn.errors import CorruptError
 from pocketnn.trace.digest import Array, digests, register_dtype
 from pocketnn.trace.event import Event
@@ -38,26 +38,22 @@ def measure(events: Sequence[Event]) -> list[Any]:
     found: list[tuple[int, int, int]] = [(0, 0, 0)] * len(events)
     for position, event in enumerate(events):
         result, ranged = event.result, event.span is OWN_RANGE
-        dtype, numbers = register_dtype(result.code.to.word), result.value.numbers()
+        bits, numbers = result.code.to.word.bits, result.value.numbers()
         if result.size > _LARGE:
-            found[position] = _measured(numbers.astype(dtype, order="C").reshape(1, -1), ranged)[0]
+            rows = numbers.astype(register_dtype(bits), order="C").reshape(1, -1)
+            found[position] = _measured(rows, ranged)[0]
             continue
-        key = dtype, result.size, ranged
+        key = bits, result.size, ranged
         group = groups.get(key)
         if group is None:
             group = groups[key] = ([], [])
         group[0].append(position)
         group[1].append(numbers.reshape(-1))
-    for (dtype, size, ranged), (positions, arrays) in groups.items():
-        rows = np.concatenate(arrays).astype(dtype).reshape(len(arrays), size)
+    for (bits, size, ranged), (positions, arrays) in groups.items():
+        rows = np.concatenate(arrays).astype(register_dtype(bits)).reshape(len(arrays), size)
         for position, figures in zip(positions, _measured(rows, ranged), strict=True):
             found[position] = figures
-    folds = [(event.span, event.result.numbers()) for event in events if isinstance(event.span, Terms)]
-    spans = iter(spans_of(folds))
-    return [
-        _entry(next(spans) if isinstance(event.span, Terms) else event.span, event.flags, *figures)
-        for event, figures in zip(events, found, strict=True)
-    ]
+    return [_entry(event.span, event.flags, *figures) for event, figures in zip(events, found, strict=True)]
 
 
 def _measured(rows: Array, ranged: bool) -> list[tuple[int, int, int]]:
@@ -68,7 +64,8 @@ def _measured(rows: Array, ranged: bool) -> list[tuple[int, int, int]]:
     return list(zip(low, high, digests(rows), strict=True))
 
 
-def _entry(span: Span | OwnRange | None, flags: Flags, low: int, high: int, digest: int) -> list[Any]:
+def _entry(span: Span | OwnRange | Terms | None, flags: Flags, low: int, high: int, digest: int) -> list[Any]:
+    assert not isinstance(span, Terms)  # see Event
     entry: list[Any]
     if isinstance(span, OwnRange):
         entry = [low, high, digest]

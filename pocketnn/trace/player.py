@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pocketnn.arith import OPS, Backend, Op, Outcome, Register, Role, Values
+from pocketnn.arith import OPS, Backend, Op, Outcome, Register, Role, Values, settled
 from pocketnn.arith.backend import Integers
 from pocketnn.errors import CorruptError, ShapeError
 from pocketnn.machine import Machine
@@ -28,7 +28,7 @@ class _Tap(Backend):
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> Outcome:
         """Execute `op` on the inner backend; see Backend.apply."""
-        self.last = self.inner.apply(op, args, to, site)
+        self.last = settled(self.inner.apply(op, args, to, site))
         return self.last
 
 

@@ -233,7 +233,7 @@ class Trace:
 
     def _contents(self, event: int, data: bytes) -> Integers:
         code = self.code_of(event)
-        dtype = register_dtype(code.to.word)
+        dtype = register_dtype(code.to.word.bits)
         size = dtype.itemsize * int(np.prod(code.shape, dtype=object))
         return np.frombuffer(inflated(data, size), dtype).reshape(code.shape)
 

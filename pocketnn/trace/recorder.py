@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pocketnn.arith import MAX_BITS, OPS, Backend, Op, Register, Role, Word
+from pocketnn.arith import MAX_BITS, OPS, Backend, Op, Register, Role, Word, settled
 from pocketnn.arith.backend import Outcome
 from pocketnn.machine import Clock
 from pocketnn.trace.event import Code, Event, Handle, Moment, Sink
@@ -51,7 +51,7 @@ class Recorder(Backend):
             params = args[arity:]
             operands = tuple([x if type(x) is Handle else self._adopt(x, site) for x in args[:arity]])
             outcome = self.inner.apply(op, (*[x.value for x in operands], *params), to, site)
-        value, flags, span = outcome
+        value, flags, span = settled(outcome)
         shape = value.shape
         code = self._codes.get((site, shape))
         if code is None or code.op is not op or code.to is not to or code.params != params:
