@@ -25,9 +25,11 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)  # mkstemp's own mode is private
         os.replace(name, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             os.unlink(name)
+        if isinstance(error, OSError) and error.filename is None:  # writing does not say into which file
+            error.filename, error.strerror = str(path), f"{error.strerror}; free some space, or name another file"
         raise
 
 

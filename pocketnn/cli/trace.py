@@ -103,9 +103,13 @@ def dump(file: Path, steps: tuple[int, int | None], scalar: int | None, element:
 @trace.command()
 @click.argument("one", type=click.Path(path_type=Path))
 @click.argument("other", type=click.Path(path_type=Path))
-def diff(one: Path, other: Path) -> None:
+@json_option
+def diff(one: Path, other: Path, as_json: bool) -> None:
     """Print the first difference of two traces. Exit code 1 if there is one."""
     with Trace(one) as a, Trace(other) as b:
         found = difference(a, b, progress_line())
-    click.echo("\n".join(found) if found else "no difference")
+    if as_json:
+        click.echo(json.dumps({"schema": "pocketnn-trace-diff/1", "same": not found, "first": found}))
+    else:
+        click.echo("\n".join(found) if found else "no difference")
     click.get_current_context().exit(1 if found else 0)

@@ -53,7 +53,8 @@ def opened(path: Path) -> sqlite3.Connection:
     CorruptError if its schema is not the one that pocketnn writes.
     """
     if not is_trace(path):
-        raise DataError(f"{path}: " + ("not a trace (no SQLite file)" if path.is_file() else "there is no such file"))
+        reason = "not a trace (no SQLite file)" if path.exists() else "there is no such file"
+        raise DataError(f"{path}: {reason}; name a file that --trace wrote")
     db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
     try:
         with corruption(path):

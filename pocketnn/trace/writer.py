@@ -224,11 +224,9 @@ def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:
             image.execute(statement)
         image.executemany(_INSERT["header"], header)
         start = bytearray(image.serialize())
-    start[18:20] = (
-        2,
-        2,
-    )  # write-ahead logging from the start (SQLite file format, 1.3.3): switching to it could be cut off
-    advice = "name a file in a folder that can"
+    # Write-ahead logging from the start (SQLite file format, 1.3.3): switching to it could be cut off.
+    start[18:20] = bytes([2, 2])
+    advice = "name a file in a folder that exists and can be written to, with space in it"
     try:
         with path.open("xb", buffering=0) as file:
             written = file.write(start)
@@ -236,12 +234,13 @@ def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:
         raise UsageError(f"{path}: exists; a trace is never overwritten: remove it or name another file") from error
     except OSError as error:
         raise RecordingError(f"{path}: cannot be written ({error.strerror}); {advice}") from error
+    if written != len(start):
+        path.unlink(missing_ok=True)
+        raise RecordingError(f"{path}: cannot be written (no space left); {advice}")
     try:
-        if written != len(start):
-            raise RecordingError(f"{path}: cannot be written (no space left); {advice}")
         db = sqlite3.connect(path, isolation_level=None)
         db.execute("PRAGMA synchronous=NORMAL")
-    except (sqlite3.Error, RecordingError) as error:
+    except sqlite3.Error as error:
         path.unlink(missing_ok=True)
         raise RecordingError(f"{path}: cannot be written ({error}); {advice}") from error
     return db
