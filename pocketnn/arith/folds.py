@@ -95,15 +95,16 @@ def _product(a: Array, b: Array, dtype: Any) -> Array:
 
 
 def _certified(exact: Array, absolute: Array, fold: Any, to: Register, measure: bool) -> Outcome:
-    """Check the certificate per element and fold those that fail; `exact` is D, `absolute` is L."""
+    """Check the certificate per element and fold those that fail; `exact` is D, `absolute` is L.
+
+    There is at least one element: what is empty has the bound 0, and never comes here.
+    """
     word = to.word
     least = exact - absolute  # twice the bounds: halving waits until they are Python ints
     most = np.add(exact, absolute, out=absolute)
-    lowest = highest = 0
-    if exact.size:
-        lowest = int(np.minimum.reduce(least, axis=None)) // 2
-        highest = int(np.maximum.reduce(most, axis=None)) // 2
-    span = Span(*extremes(exact), lowest, highest) if measure and exact.size else None
+    lowest = int(np.minimum.reduce(least, axis=None)) // 2
+    highest = int(np.maximum.reduce(most, axis=None)) // 2
+    span = Span(*extremes(exact), lowest, highest) if measure else None
     if word.lo <= lowest and highest <= word.hi:
         lo, hi = (span.lo, span.hi) if span else (lowest, highest)
         data = exact if exact.dtype.kind == "f" else exact.astype(np.float64)

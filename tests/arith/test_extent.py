@@ -9,6 +9,8 @@ from pocketnn.arith import (
     OPS,
     OWN_RANGE,
     Extent,
+    Interval,
+    Lockstep,
     Overflow,
     Reference,
     Register,
@@ -19,6 +21,7 @@ from pocketnn.arith import (
     Word,
     measured,
     merge_spans,
+    settled,
     spans_of,
 )
 from pocketnn.arith.extent import _LARGE, _MANY
@@ -165,3 +168,23 @@ def test_large_results_are_reduced_alone():
     assert outcome.span is OWN_RANGE
     extent.add(outcome.span, outcome.value)
     assert extent.span == Span(-8, _LARGE - 4, -8, _LARGE - 4)
+
+
+def test_backends_asked_to_measure_do():
+    reference, plain, measuring = Reference(), Vector(compiled=False), Vector(measure=True)
+    assert reference.measuring() is reference
+    assert measuring.measuring() is measuring
+    assert plain.measuring().measure
+    assert not plain.measure
+
+
+def test_settled_turns_terms_into_numbers_and_nothing_else():
+    ((ours, truth),) = outcomes([(2, 3, 4)], 48, 9)
+    assert settled(ours).span == truth.span
+    assert settled(truth) is truth
+
+
+def test_numbers_of_every_kind_of_value():
+    pair = Lockstep(Reference(), Vector())
+    for backend in (Reference(), Vector(), pair, Interval()):
+        assert load(backend, [[1, -2], [3, 4]]).numbers().tolist() == [[1, -2], [3, 4]]

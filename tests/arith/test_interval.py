@@ -266,3 +266,16 @@ def test_the_ledger_shows_ranges_and_what_can_overflow():
     assert site.overflowed
     assert site.witness is None  # a range shows no value
     assert m.ledger.sites["load"].flags.events == 0
+
+
+def test_more_cases_than_are_kept_apart_are_taken_together(monkeypatch):
+    monkeypatch.setattr("pocketnn.arith.ranges.MOST_CASES", 2)
+    backend, to = Interval(), Register(Role.ACCUMULATOR, Word(16), Overflow.WRAP)
+
+    def apply(name, *args):
+        return backend.apply(OPS[name], args, to, name).value
+
+    below, choices = apply("load", [0, 10]), apply("load", [-1, 5, 7])
+    chosen = [apply("select", apply("load", Ranges((2,), -20, 20)), below, choices) for _ in range(2)]
+    total = apply("add", *chosen)
+    assert total.ends() == (-2, 14)
