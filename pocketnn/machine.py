@@ -231,6 +231,8 @@ class Machine:
 
     def _note(self, site: Site, op: Op, args: tuple[Any, ...], flags: Flags, shape: tuple[int, ...]) -> None:
         site.flags = add_flags(site.flags, flags)
+        if flags.events == flags.zero_divisions == 0:  # something vanished
+            return
         if self.ledger.left is None and (flags.corrupted or flags.zero_divisions):
             self.ledger.left = (site.name, copy(self.clock))
         if flags.events == 0 or (site.witness is not None and not self.trap):

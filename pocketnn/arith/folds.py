@@ -7,6 +7,7 @@ saturation can have happened and D is the result. Cheaper sufficient bounds come
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -22,15 +23,18 @@ try:
 except ImportError:  # numba is an optional extra
     compiled = None  # type: ignore[assignment]
 
-__all__ = ["HAVE_COMPILED", "mac", "total"]
+__all__ = ["HAVE_COMPILED", "compiled", "mac", "total"]
 
 HAVE_COMPILED = compiled is not None
 # Above this share of failing elements the whole tile is folded: gathering operands costs more than it saves.
 _TILE = 0.1
+_BLOCK = 112  # length of the parts that a long axis of a product with a short one is cut into; see _product
+_SHORT = 64
 
 
-def mac(a: Carrier, b: Carrier, to: Register, measure: bool, use_compiled: bool) -> Outcome:
+def mac(args: tuple[Carrier, Carrier], to: Register, measure: bool, use_compiled: bool) -> Outcome:
     """Matrix product (N, K) by (K, M), folded in stated order; overflow as `to` says, counted per element."""
+    a, b = args
     (_, depth), (_, _) = a.shape, b.shape
     bound = depth * a.magnitude * b.magnitude
     if bound >= EXACT32 or bound > to.word.hi:
@@ -58,8 +62,9 @@ def mac(a: Carrier, b: Carrier, to: Register, measure: bool, use_compiled: bool)
     return _certified(exact, absolute, fold, to, measure)
 
 
-def total(x: Carrier, axis: int, to: Register, measure: bool) -> Outcome:
+def total(args: tuple[Carrier, int], to: Register, measure: bool) -> Outcome:
     """Sum along `axis`, kept with length 1, narrowed after each addition; overflow as `to` says."""
+    x, axis = args
     if axis < 0:
         raise ValueError("sum")
     bound = x.shape[axis] * x.magnitude
@@ -90,8 +95,33 @@ def _largest_row(a: Carrier) -> int:
 
 
 def _product(a: Array, b: Array, dtype: Any) -> Array:
-    """Matrix product in `dtype`, exact in any order of summation because `dtype` was chosen from a bound on it."""
-    return np.asarray(np.matmul(recast(a, dtype), recast(b, dtype)))
+    """Matrix product in `dtype`, exact in any order of summation because `dtype` was chosen from a bound on it.
+
+    Long and narrow ones are cut into blocks: OpenBLAS rearranges the operands of large products first, which does not
+    pay where an axis is as short as a batch. Measured for 784-100, batch 20: 49 us instead of 73 forward (float64), 22
+    instead of 30 for the update (float32); with 500 rows it loses.
+    """
+    a, b = recast(a, dtype), recast(b, dtype)
+    rows, depth = a.shape
+    columns = b.shape[1]
+    row_blocks, depth_blocks = _blocks(rows, depth)
+    if depth_blocks > 1:
+        left = a.reshape(rows, depth_blocks, -1).swapaxes(0, 1)
+        parts = np.matmul(left, b.reshape(depth_blocks, depth // depth_blocks, columns))
+        return np.asarray(np.add.reduce(parts, axis=0))
+    if row_blocks > 1:
+        return np.asarray(np.matmul(a.reshape(row_blocks, -1, depth), b).reshape(rows, columns))
+    return np.asarray(np.matmul(a, b))
+
+
+@lru_cache(maxsize=256)
+def _blocks(rows: int, depth: int) -> tuple[int, int]:
+    """Into how many equal blocks to cut the rows and the depth of a product; 1 is not at all."""
+    short, long = sorted((rows, depth))
+    if not 0 < short <= _SHORT or long < 2 * _BLOCK:
+        return 1, 1
+    count = next((n for n in range(long // _BLOCK, 1, -1) if long % n == 0), 1)
+    return (count, 1) if long == rows else (1, count)
 
 
 def _certified(exact: Array, absolute: Array, fold: Any, to: Register, measure: bool) -> Outcome:

@@ -8,7 +8,7 @@ dtype that its operands' bounds show to be exact (float32, float64, int64, else 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ import numpy as np
 from pocketnn.arith import folds
 from pocketnn.arith.backend import Backend, Outcome, as_integers
 from pocketnn.arith.carrier import EXACT32, Array, Carrier, exact_dtype, extremes, narrowed, recast
-from pocketnn.arith.flags import Flags
 from pocketnn.arith.ops import OPS, Op, Tensor
 from pocketnn.arith.word import Register, Role
 from pocketnn.errors import DataError, UsageError
@@ -47,7 +46,8 @@ class Vector(Backend):
         self.measure = measure
         self._use = use
         self._kernels: dict[str, Kernel] = dict(_KERNELS)
-        self._kernels["mac"] = lambda args, to, measure: folds.mac(args[0], args[1], to, measure, use)
+        self._kernels["mac"] = partial(folds.mac, use_compiled=use)
+        self._kernels["div"] = partial(_div, use_compiled=use)
 
     def measuring(self) -> Vector:
         """This backend, reporting spans."""
@@ -126,44 +126,52 @@ def _clamp(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
     return narrowed(np.minimum(np.maximum(x.data, lo.data), hi.data), low, high, to, measure)
 
 
-def _div(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _div(args: tuple[Any, ...], to: Register, measure: bool, use_compiled: bool) -> Outcome:
     """Truncating division in floating point. Exact: an inexact quotient is at least 1/|b| away from the next
     integer and rounding moves it by less, while |a| < 2^24 in float32 and < 2^53 in float64."""
     a, b = args
     if b.lo <= 0 <= b.hi:
         b.tighten()
-    zeros = None
-    divisor = b.data
     if b.lo <= 0 <= b.hi:
-        zeros = np.broadcast_to(b.data == 0, np.broadcast_shapes(a.shape, b.shape))
-        divisor = np.where(b.data == 0, b.data.dtype.type(1), b.data)
-    exact = np.divide(a.data, divisor)
-    if exact.ndim:
-        np.trunc(exact, out=exact)
-    else:
-        exact = np.trunc(exact)
-    nearest = b.lo if b.lo > 0 else (-b.hi if b.hi < 0 else 1)
-    bound = a.magnitude // nearest
-    negative = a.lo < 0 or b.lo < 0
-    zero_divisions = 0
-    if zeros is not None:
-        # the quotient's carrier may be float32, which cannot hold every word's MAX
-        exact = np.where(zeros, float(to.word.hi), exact.astype(np.float64))
-        bound = max(bound, to.word.hi)
-        zero_divisions = int(np.count_nonzero(zeros))
-    elif bound < EXACT32:
-        exact = exact.astype(np.float32, copy=False)  # small again after a wide sum: everything after it is faster
-    value, flags, span = narrowed(exact, -bound if negative else 0, bound, to, measure)
+        return _div_by_zeros(a, b, to, measure)
+    bound = a.magnitude // (b.lo if b.lo > 0 else -b.hi)
+    dtype = np.float32 if bound < EXACT32 else np.float64  # small again after a wide sum: all after it is faster
     vanished = 0
-    if to.role is Role.UPDATE:
-        # where a divisor is zero the quotient is the word's MAX, so dividends of zero there must not be subtracted
-        nonzero = np.broadcast_to(a.data != 0, exact.shape)
-        nonzero = nonzero if zeros is None else nonzero | zeros
-        vanished = int(np.count_nonzero(nonzero)) - int(np.count_nonzero(exact != 0))
-    if zero_divisions or vanished:
-        events, elements, transient, corrupted, _, _, first = flags
-        flags = Flags(events, elements, transient, corrupted, vanished, zero_divisions, first)
+    if use_compiled and folds.compiled and b.lo == b.hi and b.data.ndim == 0 and a.data.flags.c_contiguous:
+        exact, vanished = folds.compiled.divide(a.data, b.lo, dtype)
+    else:
+        exact = _quotients(a.data, b.data).astype(dtype, copy=False)
+        if to.role is Role.UPDATE:
+            vanished = _vanished(a.data != 0, exact)
+    value, flags, span = narrowed(exact, -bound if a.lo < 0 or b.lo < 0 else 0, bound, to, measure)
+    if vanished and to.role is Role.UPDATE:
+        flags = flags._replace(vanished=vanished)
     return Outcome(value, flags, span)
+
+
+def _div_by_zeros(a: Carrier, b: Carrier, to: Register, measure: bool) -> Outcome:
+    """`_div` where there are divisors that are zero, or there is none at all."""
+    zeros = np.broadcast_to(b.data == 0, np.broadcast_shapes(a.shape, b.shape))
+    exact = _quotients(a.data, np.where(b.data == 0, b.data.dtype.type(1), b.data))
+    # the quotients may be float32, which cannot hold every word's MAX
+    exact = np.where(zeros, float(to.word.hi), exact.astype(np.float64))
+    bound = max(a.magnitude, to.word.hi)
+    value, flags, span = narrowed(exact, -bound, bound, to, measure)
+    # the quotient there is the word's MAX, so a dividend of zero must not be subtracted
+    vanished = _vanished((a.data != 0) | zeros, exact) if to.role is Role.UPDATE else 0
+    return Outcome(value, flags._replace(vanished=vanished, zero_divisions=int(np.count_nonzero(zeros))), span)
+
+
+def _quotients(dividends: Array, divisors: Array) -> Array:
+    exact = np.asarray(np.divide(dividends, divisors))
+    return np.asarray(np.trunc(exact, out=exact))
+
+
+def _vanished(nonzero: Array, quotients: Array) -> int:
+    """How many quotients are zero where `nonzero` is true."""
+    if nonzero.shape != quotients.shape:
+        nonzero = np.broadcast_to(nonzero, quotients.shape)
+    return int(np.count_nonzero(nonzero)) - int(np.count_nonzero(quotients != 0))
 
 
 def _isqrt(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
@@ -189,27 +197,26 @@ def _ladder(x: Carrier, below: Carrier) -> Array:
         raise ValueError("select")
     if below.table is None:
         below.table = _place_table(bounds)
-    lowest, highest, table = below.table
+    lowest, table = below.table
     if table is not None:
-        near = np.minimum(np.maximum(x.data, lowest), highest)
-        return np.asarray(table[(near - lowest).astype(np.intp)])
+        return np.asarray(table.take((x.data - lowest).astype(np.intp), mode="clip"))
     place = np.full(x.shape, bounds.size, np.intp)
     for i in range(bounds.size - 1, -1, -1):
         place[x.data < bounds[i]] = i
     return place
 
 
-def _place_table(bounds: Array) -> tuple[int, int, Array | None]:
+def _place_table(bounds: Array) -> tuple[int, Array | None]:
     """For ascending bounds close together: the place of every integer from just below the first to the last.
 
     Looking up takes half as long as comparing with each of six bounds; np.searchsorted takes longer than either.
     """
     if bounds.size == 0 or np.any(bounds[1:] < bounds[:-1]):
-        return 0, 0, None  # bounds that overflowed on load can be out of order
+        return 0, None  # bounds that overflowed on load can be out of order
     lowest, highest = int(bounds[0]) - 1, int(bounds[-1])
     if highest - lowest > _LARGEST_TABLE or max(-lowest, highest) >= EXACT32:  # float32 operands must hold both
-        return 0, 0, None
-    return lowest, highest, np.searchsorted(bounds, np.arange(lowest, highest + 1), side="right")
+        return 0, None
+    return lowest, np.searchsorted(bounds, np.arange(lowest, highest + 1), side="right")
 
 
 @lru_cache(maxsize=64)
@@ -244,18 +251,13 @@ def _argmax(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
     return narrowed(np.asarray(x.data.argmax(-1)).astype(np.float64), 0, x.shape[-1], to, measure)
 
 
-def _sum(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
-    return folds.total(args[0], args[1], to, measure)
-
-
 _KERNELS: dict[str, Kernel] = {
     "load": _load,
     "add": _add,
     "sub": _sub,
     "neg": _neg,
     "mul": _mul,
-    "div": _div,
-    "sum": _sum,
+    "sum": folds.total,
     "clamp": _clamp,
     "select": _select,
     "max": _max,

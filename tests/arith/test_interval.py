@@ -182,6 +182,19 @@ def test_what_a_select_chose_is_taken_together_with_what_it_was_chosen_by():
     assert m.add(absolute, m.select(x, below, offset)).ends() == (-6, 107)
 
 
+def test_what_a_select_cannot_choose_counts_for_nothing():
+    m = Machine(Interval())
+    x = ranged(m, (3, 100))
+    slope = m.select(x, m.constant([0], "below"), m.constant([-99, 2], "slope"))
+    assert m.mul(x, slope).ends() == (6, 200)
+
+
+def test_equal_terms_that_saturate_stop_at_the_bound():
+    m = Machine(Interval(), Widths.of(8), Overflow.SATURATE)
+    assert m.sum(m.load(Ranges((20, 2), 5, 9), Role.INPUT), 0).ends() == (100, 127)
+    assert m.sum(m.load(Ranges((20, 2), -9, -8), Role.INPUT), 0).ends() == (-128, -128)
+
+
 def test_a_square_is_not_negative():
     m = Machine(Interval())
     x, y = ranged(m, (-3, 2)), ranged(m, (-3, 2))

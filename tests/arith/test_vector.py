@@ -1,6 +1,7 @@
 """What is Vector's own: exact dtypes, bounds it keeps about its values, certificates, and the two ways to fold."""
 
 import importlib.util
+import itertools
 import subprocess
 import sys
 
@@ -151,6 +152,25 @@ def test_mac_takes_every_dtype(monkeypatch, bits, dtype, overflow, measure, comp
 
 @measured_or_not
 @either_mode
+@pytest.mark.parametrize("columns", [0, 1, 3])
+@pytest.mark.parametrize(("rows", "depth"), [(3, 224), (224, 3), (2, 227), (1, 343), (343, 1), (0, 224), (224, 0)])
+def test_long_and_narrow_products_are_cut_into_blocks(rows, depth, columns, overflow, measure):
+    """And give what they give whole, in float32 and in float64."""
+    for word in (INT8, INT16):
+        a, b = np.resize(patterned(word), (rows, depth)), np.resize(patterned(word), (depth, columns))
+        for bits in (16, 48):
+            check(lambda: Vector(measure=measure), Case("mac", ((a, word), (b, word)), register(bits, overflow)))
+
+
+def test_which_products_are_cut():
+    assert folds._blocks(20, 784) == (1, 7)
+    assert folds._blocks(784, 20) == (7, 1)
+    for whole in ((500, 784), (784, 500), (20, 223), (20, 227), (0, 784), (65, 784)):
+        assert folds._blocks(*whole) == (1, 1)
+
+
+@measured_or_not
+@either_mode
 @pytest.mark.parametrize(("rows", "word"), [(9, INT8), (99, Word(20)), (9, INT48), (77, INT48)])
 def test_sum_takes_every_float(rows, word, overflow, measure):
     x = np.resize(patterned(word), (rows, 3))
@@ -183,6 +203,23 @@ def test_division_of_neighbours_of_multiples_is_exact(bits):
     dividends = np.array([[d * (word.hi // d) + step for d in divisors] for step in (-1, 0)])
     check(Vector, Case("div", ((dividends, word), (divisors, word)), register(bits)))
     check(Vector, Case("div", ((-dividends, word), (divisors, word)), register(bits)))
+
+
+@either_fold
+@measured_or_not
+@either_mode
+@pytest.mark.parametrize("role", [Role.UPDATE, Role.ACCUMULATOR])
+@pytest.mark.parametrize("divisor", [1, -1, 3, -1000, 2**24 + 1, -(2**31)])
+def test_division_by_one_number(divisor, role, overflow, measure, compiled):
+    """Dividends of either dtype, and transposed; quotients of either dtype; with what vanished."""
+    for bits, shape in itertools.product((8, 25, 48), ((), (0, 2), (7, 5))):
+        word = Word(bits)
+        dividends = np.resize(patterned(word), shape)
+        case = Case("div", ((dividends, word), (np.array(divisor), INT48)), register(9, overflow, role))
+        check(lambda: Vector(measure=measure, compiled=compiled), case)
+    pair = Lockstep(Reference(), Vector(measure=measure, compiled=compiled))
+    turned = pair.apply(OPS["transpose"], (load(pair, np.arange(-6, 6).reshape(4, 3)), (1, 0)), register(8), "").value
+    pair.apply(OPS["div"], (turned, load(pair, divisor)), register(9, overflow, role), "")
 
 
 @pytest.mark.parametrize("bits", [24, 25, 32, 48])
@@ -444,6 +481,17 @@ def test_the_kernel_does_the_same_as_plain_python(lane, overflow):
     assert events.sum() == count > 0
 
 
+@needs_numba
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_division_does_the_same_as_plain_python(dtype):
+    dividends = np.array([[-7, -2, 0], [1, 3, 9]], dtype)
+    quotients = np.empty_like(dividends)
+    assert folds.compiled._divide.py_func(dividends, -3.0, quotients) == 2
+    assert quotients.tolist() == [[2, 0, 0], [0, -1, -3]]
+    values, vanished = folds.compiled.divide(dividends, -3, np.float32)
+    assert (values.tolist(), values.dtype, vanished) == (quotients.tolist(), np.float32, 2)
+
+
 # --- without numba -----------------------------------------------------------------------------------------
 
 
@@ -465,7 +513,7 @@ def test_folds_work_without_numba(monkeypatch):
     assert module.HAVE_COMPILED is False
     vector = Vector()
     a, b = load(vector, [[100, 100]]), load(vector, [[1], [1]])
-    outcome = module.mac(a, b, register(8), measure=False, use_compiled=True)
+    outcome = module.mac((a, b), register(8), measure=False, use_compiled=True)
     assert outcome.value.ints().tolist() == [[-56]]
     assert outcome.flags.events == 1
 
