@@ -133,8 +133,7 @@ def _load_npz(path: Path) -> tuple[dict[str, Matrix], Meta]:
     content: dict[str, Any] = {}
     part = "it"
     try:
-        with zipfile.ZipFile(path) as archive:
-            size = sum(member.file_size for member in archive.infolist())
+        size = _unpacked_size(path)
         if size > _MAX_BYTES:
             raise DataError(f"{path}: {size} bytes of weights; at most {_MAX_BYTES} are read")
         with np.load(path, allow_pickle=False) as arrays:
@@ -147,6 +146,18 @@ def _load_npz(path: Path) -> tuple[dict[str, Matrix], Meta]:
         raise DataError(f"{path}: not a weights file, {part} cannot be read ({reason})") from error
     meta = _parsed(str(content.pop("meta", "{}")), path)
     return {name: _matrix(array, f"{path}: {name}") for name, array in content.items()}, meta
+
+
+def _unpacked_size(path: Path) -> int:
+    """Bytes that an .npz file says it holds. Raises DataError if it is none at all."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(member.file_size for member in archive.infolist())
+    except zipfile.BadZipFile as error:
+        raise DataError(
+            f"{path}: not a weights file, or cut off; give an .npz file as `train --save FILE.npz` writes it, or a "
+            "folder of CSV files like fc1_weight.csv"
+        ) from error
 
 
 def _matrix(array: Any, where: str) -> Matrix:

@@ -489,7 +489,7 @@ def test_nothing_is_unpickled(tmp_path):
     raw_npz(path, {**small(), "meta": np.array(Evil(trap), object)})
     fails(lambda: load_weights(path), path, "meta", "allow_pickle")
     path.write_bytes(pickle.dumps(Evil(trap)))
-    fails(lambda: load_weights(path), path, "not a zip file")
+    fails(lambda: load_weights(path), path, "not a weights file")
     assert not trap.exists()
     pickle.loads(path.read_bytes())
     assert trap.exists()  # the trap does work
@@ -500,7 +500,7 @@ def test_nothing_is_unpickled(tmp_path):
 def test_a_file_that_is_no_zip(tmp_path, content, name):
     path = tmp_path / name
     path.write_bytes(content)
-    fails(lambda: load_weights(path), path, "not a weights file", "not a zip file")
+    fails(lambda: load_weights(path), path, "not a weights file", "`train --save FILE.npz`", "fc1_weight.csv")
 
 
 def npy(header):
