@@ -133,6 +133,12 @@ def audit(
         )
     report = replace(report, mcu=part)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))
+    _write_files(report, html, witness, sarif)
+    sys.exit(1 if _fails(report, fail_on) else 0)
+
+
+def _write_files(report: Report, html: Path | None, witness: Path | None, sarif: Path | None) -> None:
+    """What was asked for beside the table."""
     if html:
         write_text(html, as_html(report))
     if sarif:
@@ -141,7 +147,6 @@ def audit(
         cases, about = reproducers(report), f"{report.subject.name} ({report.subject.description})"
         write_text(witness, as_test(cases, about))
         write_text(witness.with_suffix(".vec"), as_vectors(cases, about))
-    sys.exit(1 if _fails(report, fail_on) else 0)
 
 
 def _source(
