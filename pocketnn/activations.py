@@ -14,7 +14,7 @@ from pocketnn.arith import Role, Values
 from pocketnn.errors import UsageError
 from pocketnn.machine import Machine
 
-__all__ = ["ACTIVATIONS", "Activation", "activation"]
+__all__ = ["ACTIVATIONS", "Activation", "activation", "own_scale"]
 
 FLAT = 2147483647  # the reference's inverse of slope zero, INT32_MAX, whatever the word: narrower words overflow
 
@@ -174,6 +174,12 @@ ACTIVATIONS: dict[str, Callable[[Machine, int], Activation]] = {
 _SCALED = ("pocket_tanh", "pocket_sigmoid", "rescale")  # divide what they are given by the scale; others ignore it
 
 
+def own_scale(name: str, fan_in: int, k: int = 8) -> int:
+    """What `name` divides a layer's sums by where nothing else is asked for: 2^k, times fan_in for pocket_tanh; 1 for
+    activations that divide by nothing."""
+    return (1 << k) * (fan_in if name == "pocket_tanh" else 1) if name in _SCALED else 1
+
+
 def activation(m: Machine, name: str, fan_in: int, k: int = 8, scale: int = 0) -> Activation:
     """The activation `name` for a layer of `fan_in` inputs; loads its constants on `m`.
 
@@ -184,5 +190,4 @@ def activation(m: Machine, name: str, fan_in: int, k: int = 8, scale: int = 0) -
         raise UsageError(f"activation {name!r} does not exist; there are {', '.join(ACTIVATIONS)}")
     if scale and name not in _SCALED:
         raise UsageError(f"scale is {scale} but {name} divides by none; leave it out, or take {', '.join(_SCALED)}")
-    own = (1 << k) * (fan_in if name == "pocket_tanh" else 1)
-    return ACTIVATIONS[name](m.scope("activation"), scale or own)
+    return ACTIVATIONS[name](m.scope("activation"), scale or own_scale(name, fan_in, k))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,14 @@ _LARGEST_DESCRIBED = {"batch": 1 << 20, "input_shift": MAX_BITS, "input_centre":
 @dataclass(frozen=True, slots=True)
 class Saved:
     """Parameters by name, the network they belong to, rows of a forward pass, and how inputs are divided and
-    centred."""
+    centred. certificate: of the training, as the file has it, not verified; empty if there is none."""
 
     parameters: Mapping[str, Any]
     architecture: Architecture
     rows: int
     input_shift: int = 0
     input_centre: int = 0
+    certificate: str = field(default="", repr=False)
 
     def clamped(self, limit: int) -> Saved:
         """The same network with weights within +-limit."""
@@ -79,7 +80,7 @@ def read_saved(path: Path, activation: str | None = None) -> Saved:
     architecture = Architecture(dims, kind, batch_norm, scale, activation_div)
     rows = _described(path, meta, "batch", 1, 20) if batch_norm else EVALUATION_ROWS
     shift, centre = (_described(path, meta, name, 0, 0) for name in ("input_shift", "input_centre"))
-    return Saved(parameters, architecture, rows, shift, centre)
+    return Saved(parameters, architecture, rows, shift, centre, str(meta.get("certificate", "")))
 
 
 def _described(path: Path, meta: Mapping[str, int | str], name: str, least: int, default: int) -> int:

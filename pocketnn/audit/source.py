@@ -17,7 +17,7 @@ from pocketnn.saved import Saved
 from pocketnn.scores import Scores
 from pocketnn.train import Progress, train
 
-__all__ = ["Evaluation", "Ladder", "Source", "Training", "run_on", "targets_of"]
+__all__ = ["Evaluation", "Ladder", "Source", "Training", "fact", "run_on", "targets_of"]
 
 _BYTE = 8  # bits of a pixel
 
@@ -57,7 +57,7 @@ class Training:
             dataset.name,
             f"{len(dataset.train.labels)} training and {len(dataset.test.labels)} test images, "
             f"{dims} {recipe.activation} by {recipe.algorithm}, {recipe.epochs} epochs",
-            {"dims": dims, **{name: _fact(getattr(recipe, name)) for name in Recipe.__dataclass_fields__}},
+            {"dims": dims, **{name: fact(getattr(recipe, name)) for name in Recipe.__dataclass_fields__}},
             {
                 "inference": memory.inference(layers, recipe.batch_norm, recipe.batch if recipe.batch_norm else 1),
                 "training": memory.training(layers, recipe.batch, recipe.algorithm, recipe.batch_norm, recipe.carry),
@@ -121,7 +121,8 @@ def _clamps(below: int) -> Iterator[int]:
     return ((1 << n) - 1 for n in range(MAX_BITS - 1, 0, -1) if (1 << n) - 1 < below)
 
 
-def _fact(value: object) -> int | str:
+def fact(value: object) -> int | str:
+    """A recipe's field as a fact of a subject."""
     if isinstance(value, (int, str)):
         return value
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -17,7 +17,7 @@ from pocketnn.audit.mcu import MCUS, find_mcu
 from pocketnn.audit.replayed import Replayed
 from pocketnn.audit.reproduce import as_test, as_vectors, reproducers
 from pocketnn.audit.sarif import as_sarif
-from pocketnn.audit.verdict import never_proved
+from pocketnn.audit.verdict import Proved, never_proved
 from pocketnn.cli.lists import WORDS
 from pocketnn.cli.options import (
     data_options,
@@ -33,7 +33,7 @@ from pocketnn.data import load_dataset
 from pocketnn.errors import UsageError
 from pocketnn.files import check_writable, write_text
 from pocketnn.machine import Machine, Widths
-from pocketnn.prove.verdicts import proved_by
+from pocketnn.prove.verdicts import certificate_of, proved_by, proved_by_certificate, unproved
 from pocketnn.saved import load_saved
 from pocketnn.trace import Trace, is_trace
 
@@ -101,7 +101,8 @@ def audit(
     """Run once exactly, then on 8-, 16- and 32-bit machines, and say where they overflow.
 
     What runs is a training with evaluation; or the evaluation of saved WEIGHTS (.npz, or a folder of CSV files) on the
-    test images; or the program that a TRACE holds, which needs no data.
+    test images; or the program that a TRACE holds, which needs no data. Where weights or trace carry a certificate
+    (`pocketnn train --prove`), it is proved again, and the sites that it covers are PROVED.
 
     Exit code 1 if the machine asked for (--word, --accumulator, --overflow) fails, 0 if not: by --fail-on any it fails
     if it overflows or divides by zero, by corrupted only if final values are wrong, by none never.
@@ -126,7 +127,7 @@ def audit(
             asked,
             words,
             progress_line(),
-            proved=proved_by(source) if prove else never_proved,
+            proved=_proved(source, prove),
             observe=as_json or html is not None,
             advice=advise,
             recorder=recorder,
@@ -160,6 +161,19 @@ def _source(
         return Training(dataset, recipe_of(options))
     saved = load_saved(program, dataset, options["activation"])
     return Evaluation(str(program), saved, dataset)
+
+
+def _proved(source: Source, prove: bool) -> Proved:
+    """By a proof, if one is asked for; else by the certificate that the model or trace carries, if it is good."""
+    if prove and not isinstance(source, Replayed):
+        return proved_by(source)
+    if not certificate_of(source):
+        return never_proved
+    fault = next(unproved(source), None)
+    if fault is None:
+        return proved_by_certificate(source)
+    click.echo(f"{source.subject.name}: its certificate proves nothing of this: {fault}", err=True)
+    return never_proved
 
 
 def _fails(report: Report, fail_on: str) -> bool:

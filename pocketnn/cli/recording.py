@@ -15,6 +15,7 @@ from pocketnn.cli.options import StepRange, all_of
 from pocketnn.errors import UsageError
 from pocketnn.estimate import estimate, phases
 from pocketnn.machine import Machine
+from pocketnn.prove.stored import CERTIFICATE
 from pocketnn.trace import record
 
 __all__ = ["recording", "trace_options"]
@@ -34,8 +35,10 @@ _LONG = 5_000_000  # bytes from which on a trace's size is said before the run
 
 
 @contextlib.contextmanager
-def recording(machine: Machine, source: Source, options: dict[str, Any]) -> Iterator[Machine]:
+def recording(machine: Machine, source: Source, options: dict[str, Any], certificate: str = "") -> Iterator[Machine]:
     """The machine to run `source` on: one that records if `trace_options` ask for it, else the same.
+
+    certificate: of the training, for the trace's header, if there is one.
 
     How large a long recording will be is said on stderr first. Raises UsageError, before the run, if it has none of the
     steps asked for.
@@ -47,7 +50,7 @@ def recording(machine: Machine, source: Source, options: dict[str, Any]) -> Iter
     steps = len(phases(source))
     if first > steps:
         raise UsageError(f"--trace-steps {first}:{last or ''}: nothing to record; this run has the steps 1 to {steps}")
-    about = {ABOUT: subject_to_text(source.subject)}
+    about = {ABOUT: subject_to_text(source.subject), **({CERTIFICATE: certificate} if certificate else {})}
     with record(machine, path, level == "full", first, last, about) as recorded:
         if isinstance(source, Training | Evaluation):
             expected = estimate(source, machine, level == "full", first, last)

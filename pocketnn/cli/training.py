@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from pocketnn.activations import ACTIVATIONS
-from pocketnn.audit import Evaluation, Training
+from pocketnn.audit import Evaluation, Target, Training
 from pocketnn.audit.data import flags_data, witness_data
 from pocketnn.audit.text import compact
 from pocketnn.cli.options import (
+    WidthsText,
     data_options,
     json_option,
     machine_options,
@@ -22,8 +24,13 @@ from pocketnn.cli.options import (
 )
 from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.cli.recording import recording, trace_options
-from pocketnn.data import load_dataset
+from pocketnn.data import Dataset, load_dataset
+from pocketnn.errors import UsageError
 from pocketnn.machine import Ledger, Machine, Widths
+from pocketnn.prove import Training as Proving
+from pocketnn.prove.search import FREE, Choice, choose
+from pocketnn.prove.stored import CERTIFICATE, as_stored
+from pocketnn.recipe import Recipe
 from pocketnn.saved import load_saved
 from pocketnn.train import Run
 from pocketnn.train import train as train_network
@@ -40,15 +47,24 @@ trap_option = click.option("--trap", is_flag=True, help="Stop at the first overf
 @machine_options
 @trap_option
 @trace_options
+@click.option(
+    "--prove",
+    type=WidthsText(),
+    help="Train on this width, with what is not given chosen so that no images and no seed can overflow it.",
+)
 @click.option("--save", type=click.Path(path_type=Path), help="Save the weights: FILE.npz, or a folder of CSV files.")
 @json_option
+@click.pass_context
 def train(
+    context: click.Context,
+    /,
     data: str,
     limit: int | None,
     word: Widths,
     accumulator: int | None,
     overflow: str,
     trap: bool,
+    prove: Widths | None,
     save: Path | None,
     as_json: bool,
     **options: Any,
@@ -57,15 +73,31 @@ def train(
 
     Prints per epoch the loss register, the correct predictions while training and those on the test images, then what
     overflowed. An overflow does not change the exit code (see `pocketnn audit`) unless --trap is given.
+
+    --prove WIDTH chooses --weight-limit, --input-shift, --batch and --loss-limit where they are not given, and stores
+    the certificate in the model (--save) and in the trace, for `pocketnn audit`.
     """
     if save:
         check_target(save)
     recipe = recipe_of(options)
     dataset = load_dataset(data, limit)
-    machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
-    with recording(machine, Training(dataset, recipe), options) as m:
+    widths = widths_of(word, accumulator)
+    choice = None
+    if prove:
+        given = context.get_parameter_source("word") is ParameterSource.COMMANDLINE
+        if accumulator or (given and word != prove):
+            raise UsageError(f"--prove {prove} is the width to train on; leave --word and --accumulator out")
+        widths = prove
+        choice = _chosen(recipe, dataset, Target(widths, overflow_of(overflow)), options)
+        recipe = choice.training.recipe
+    machine = Machine(None, widths, overflow_of(overflow), trap)
+    certificate = as_stored(choice.certificate) if choice else ""
+    with recording(machine, Training(dataset, recipe), options, certificate) as m:
         run = train_network(m, dataset, recipe, progress_line())
-    click.echo(json.dumps(_train_data(run, machine.ledger)) if as_json else _train_text(run, machine.ledger))
+    if as_json:
+        click.echo(json.dumps({**_train_data(run, machine.ledger), "proof": _proof_data(choice)}))
+    else:
+        click.echo("\n".join([*_proof_text(choice), _train_text(run, machine.ledger)]))
     if save:  # after the results: they are not lost if the disk is full
         meta: dict[str, int | str] = {
             "activation": recipe.activation,
@@ -75,7 +107,38 @@ def train(
             "scale": ",".join(map(str, recipe.per_layer("scale"))),
             "activation_div": ",".join(map(str, recipe.per_layer("activation_div"))),
         }
+        if choice:
+            meta[CERTIFICATE] = certificate
         save_weights(save, run.network.parameters(), meta)
+
+
+def _chosen(recipe: Recipe, dataset: Dataset, target: Target, options: dict[str, Any]) -> Choice:
+    """The recipe with what was not given chosen so that it is proved for pixels from 0 to the greatest of the data."""
+    greatest = max((int(split.images.max()) for split in (dataset.train, dataset.test) if split.images.size), default=0)
+    free = [name for name in FREE if options[name] is None]
+    return choose(Proving(recipe, dataset.pixels, dataset.classes, (0, greatest)), target, free, progress_line())
+
+
+def _proof_data(choice: Choice | None) -> dict[str, Any] | None:
+    if choice is None:
+        return None
+    certificate = choice.certificate
+    return {
+        "proved": certificate.proved, "machine": str(certificate.target), "inputs": choice.training.inputs,
+        "chosen": choice.changed,
+    }  # fmt: skip
+
+
+def _proof_text(choice: Choice | None) -> list[str]:
+    if choice is None:
+        return []
+    lo, hi = choice.training.inputs
+    lines = [f"PROVED: on {choice.certificate.target} no images of pixels {lo}..{hi} and no seed can overflow"]
+    options = (
+        f"--{name.replace('_', '-')} {','.join(map(str, n)) if isinstance(n, tuple) else n}"
+        for name, n in choice.changed.items()
+    )
+    return [*lines, f"chosen for that: {' '.join(options) or 'nothing'}", ""]
 
 
 def _train_data(run: Run, ledger: Ledger) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from pocketnn.prove.certificate import Certificate
 from pocketnn.prove.data import SCHEMA, as_data
 from pocketnn.prove.inference import prove_inference
+from pocketnn.prove.search import prove_training
 from pocketnn.prove.text import as_text
-from pocketnn.prove.training import Training, is_provable, prove_training
+from pocketnn.prove.training import Training, is_provable
 
 __all__ = [
     "SCHEMA",

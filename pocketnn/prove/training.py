@@ -4,9 +4,7 @@ data, nothing in the step overflows, and they are within their limits after it; 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -17,14 +15,12 @@ from pocketnn.init import init_limit
 from pocketnn.jitter import shifted
 from pocketnn.machine import Machine
 from pocketnn.nn import Network, layer_names
-from pocketnn.prove.certificate import Certificate, Limit, examine
+from pocketnn.prove.certificate import Certificate, examine
 from pocketnn.recipe import Recipe
 from pocketnn.train import Inputs, architecture_of
 from pocketnn.update import Rate
 
-__all__ = ["Training", "is_provable", "prove_training"]
-
-_LARGEST = 1 << 20  # of a batch, a weight limit or a pixel that is looked for
+__all__ = ["Training", "certify", "is_provable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +66,20 @@ class Training:
         """Feedback matrices as they are drawn, of any seed."""
         limits = self.recipe.per_layer("feedback_limit") or [init_limit(n, m) for n, m in pairwise(self.dims[:-1])]
         return [Ranges((self.classes, m), -bound, bound) for m, bound in zip(self.dims[1:-1], limits, strict=True)]
+
+    def with_batch(self, n: int) -> Training:
+        """The same with batches of `n`."""
+        return replace(self, recipe=replace(self.recipe, batch=n))
+
+    def with_weight_limit(self, layers: range, n: int) -> Training:
+        """The same with weights of `layers` clamped to +-n."""
+        given = self.recipe.per_layer("weight_limit")
+        limits = tuple(n if i in layers else limit for i, limit in enumerate(given))
+        return replace(self, recipe=replace(self.recipe, weight_limit=limits))
+
+    def with_greatest_pixel(self, n: int) -> Training:
+        """The same with pixels up to `n`."""
+        return replace(self, inputs=(min(self.inputs[0], n), n))
 
     def rates(self) -> list[tuple[int, int]]:
         """The least and the greatest inverse learning rate of each layer, or of all; they only grow with the epochs."""
@@ -140,18 +150,8 @@ def _state(learner: Learner) -> dict[str, Any]:
     return result
 
 
-def is_provable(training: Training, target: Target) -> bool:
-    """Whether there is a certificate."""
-    machine = Machine(Interval(), target.widths, target.overflow)
-    kept = training.run(machine)
-    if machine.ledger.overflowed:
-        return False
-    ends = ((before.ends(), after.ends()) for before, after in kept.values())
-    return all(before[0] <= after[0] and after[1] <= before[1] for before, after in ends)
-
-
-def prove_training(training: Training, target: Target, samples: int | None = None) -> Certificate:
-    """The certificate for any run, and the largest batch, weight limit and pixel for which there is one.
+def certify(training: Training, target: Target, samples: int | None = None) -> Certificate:
+    """The certificate for any run, whether it is a proof or not.
 
     Every range is an upper bound: operands that come from the same weights or images are taken for independent, but
     for activations, whose pieces are followed one by one, and targets, of which one in a row is 15 and the rest 0.
@@ -168,59 +168,17 @@ def prove_training(training: Training, target: Target, samples: int | None = Non
     certificate = Certificate(
         "training", target, claim, found.sites, found.invariants, steps=tuple(found.listing.steps)
     )
-    return replace(
-        certificate,
-        limits=tuple(_limits(training, target)),
-        notes=(_loss_note(certificate, target, samples), *found.notes),
-    )
+    return replace(certificate, notes=(_loss_note(certificate, target, samples), *found.notes))
 
 
-def _limits(training: Training, target: Target) -> list[Limit]:
-    """Each quantity alone; where only a smaller weight limit or pixel helps, the batch that goes with it as well."""
-    tried = [("batch", training.recipe.batch, partial(_batch, training))]
-    given = training.recipe.per_layer("weight_limit")
-    if len(set(given)) == 1:
-        tried.append(("weight limit", given[0], partial(_weights, training, range(len(given)))))
-    else:
-        for i, name in enumerate(layer_names(len(given))):
-            tried.append((f"weight limit of {name}", given[i], partial(_weights, training, range(i, i + 1))))
-    tried.append(("greatest pixel", training.inputs[1], partial(_pixels, training)))
-    found = [_largest(*each, target) for each in tried]
-    if found[0].largest is None:
-        for limit, (_, _, changed) in zip(found[1:], tried[1:], strict=True):
-            if limit.largest is not None:
-                name = f"batch with {limit.what} {limit.largest}"
-                found.append(_largest(name, found[0].given, partial(_batch, changed(limit.largest)), target))
-    return found
-
-
-def _batch(training: Training, n: int) -> Training:
-    return replace(training, recipe=replace(training.recipe, batch=n))
-
-
-def _weights(training: Training, layers: range, n: int) -> Training:
-    given = training.recipe.per_layer("weight_limit")
-    limits = tuple(n if i in layers else limit for i, limit in enumerate(given))
-    return replace(training, recipe=replace(training.recipe, weight_limit=limits))
-
-
-def _pixels(training: Training, n: int) -> Training:
-    return replace(training, inputs=(min(training.inputs[0], n), n))
-
-
-def _largest(what: str, given: int, changed: Callable[[int], Training], target: Target) -> Limit:
-    """By bisection over the prover itself: ranges only grow with each of these, so what holds for n holds below it."""
-    if not is_provable(changed(1), target):
-        return Limit(what, given, None)
-    least, most = 1, 2
-    while most <= _LARGEST and is_provable(changed(most), target):
-        least, most = most, 2 * most
-    if most > _LARGEST:
-        return Limit(what, given, least, more=True)
-    while most - least > 1:
-        middle = (least + most) // 2
-        least, most = (middle, most) if is_provable(changed(middle), target) else (least, middle)
-    return Limit(what, given, least)
+def is_provable(training: Training, target: Target) -> bool:
+    """Whether there is a certificate."""
+    machine = Machine(Interval(), target.widths, target.overflow)
+    kept = training.run(machine)
+    if machine.ledger.overflowed:
+        return False
+    ends = ((before.ends(), after.ends()) for before, after in kept.values())
+    return all(before[0] <= after[0] and after[1] <= before[1] for before, after in ends)
 
 
 def _loss_note(certificate: Certificate, target: Target, samples: int | None) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pocketnn.arith import Interval
-from pocketnn.audit.source import Evaluation, Source, Training
+from pocketnn.audit.replayed import Replayed
+from pocketnn.audit.source import Evaluation, Source, Training, fact
 from pocketnn.audit.verdict import Proved, Target, never_proved
 from pocketnn.machine import Machine
-from pocketnn.prove import inference, training
+from pocketnn.prove import inference, stored, training
 from pocketnn.prove.certificate import Program
+from pocketnn.train import architecture_of
 
-__all__ = ["proved_by", "safe_sites"]
+__all__ = ["certificate_of", "proved_by", "proved_by_certificate", "safe_sites", "unproved"]
 
 
 def proved_by(source: Source, inputs: tuple[int, int] = (0, 255)) -> Proved:
@@ -17,12 +21,72 @@ def proved_by(source: Source, inputs: tuple[int, int] = (0, 255)) -> Proved:
     match source:
         case Training():
             dataset = source.dataset
-            program: Program = training.Training(source.recipe, dataset.pixels, dataset.classes, inputs).run
+            return _proved(training.Training(source.recipe, dataset.pixels, dataset.classes, inputs).run)
         case Evaluation() if not source.saved.architecture.batch_norm:  # whose last batch may be a short one
-            program = inference.program_of(source.saved, inputs)
+            return _proved(inference.program_of(source.saved, inputs))
         case _:
             return never_proved
 
+
+def certificate_of(source: Source) -> str:
+    """The certificate that a model or a trace carries along; empty if it has none."""
+    match source:
+        case Evaluation():
+            return source.saved.certificate
+        case Replayed():
+            return source.trace.header.get(stored.CERTIFICATE, "")
+        case _:
+            return ""
+
+
+def proved_by_certificate(source: Source) -> Proved:
+    """Whether the training that the certificate of `source` is about can overflow at a site: proved again for each
+    target, from its claim alone. Only once `unproved` has found nothing."""
+    claim, _ = stored.claimed(certificate_of(source))
+    return _proved(claim.run)
+
+
+def unproved(source: Source) -> Iterator[str]:
+    """Why the certificate of `source` proves nothing of what runs there.
+
+    A trace is compared with its claim by what its header says was run and, site by site, by op, register and static
+    parameters; that it is the program of that recipe otherwise is what its header says.
+    """
+    text = certificate_of(source)
+    saved = source.saved if isinstance(source, Evaluation) else None
+    found = stored.faults(text, saved.parameters if saved else None)
+    yield from found
+    if found:
+        return
+    claim, _ = stored.claimed(text)
+    recipe, (lo, hi) = claim.recipe, claim.inputs
+    if isinstance(source, Evaluation):
+        images = source.dataset.test.images
+        if images.size and not lo <= images.min() <= images.max() <= hi:
+            yield f"it is about pixels {lo}..{hi}, the images have {images.min()}..{images.max()}"
+        said = (source.saved.architecture, source.saved.input_shift, source.saved.input_centre)
+        if said != (architecture_of(recipe, claim.pixels, claim.classes), recipe.input_shift, recipe.input_centre):
+            yield "it is about another network"
+    if isinstance(source, Replayed):
+        yield from _other_program(source, claim)
+
+
+def _other_program(source: Replayed, claim: training.Training) -> Iterator[str]:
+    facts = source.subject.facts
+    expected = {name: fact(getattr(claim.recipe, name)) for name in claim.recipe.__dataclass_fields__ if name != "seed"}
+    expected["dims"] = "-".join(map(str, claim.dims))
+    for name, value in expected.items():
+        if facts.get(name) != value:
+            yield f"it is about {name} {value}, the trace about {facts.get(name)}"
+    machine = Machine(Interval())
+    claim.run(machine)
+    for code in source.trace.codes.values():
+        site = machine.ledger.sites.get(code.site)
+        if site is not None and (site.op, site.register.role) != (code.op.name, code.to.role):
+            yield f"{code.site}: {code.op.name} into {code.to.role.value}, which is not in its program"
+
+
+def _proved(program: Program) -> Proved:
     known: dict[str, frozenset[str]] = {}
 
     def proved(target: Target, site: str) -> bool:

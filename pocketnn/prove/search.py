@@ -1,0 +1,175 @@
+"""What a proof of training allows, and what has to change where there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from pocketnn.activations import own_scale
+from pocketnn.arith import Role
+from pocketnn.audit.verdict import Target
+from pocketnn.errors import UsageError
+from pocketnn.nn import layer_names
+from pocketnn.prove.certificate import Certificate, Limit
+from pocketnn.prove.training import Training, certify, is_provable
+from pocketnn.recipe import Recipe
+from pocketnn.train import Progress
+
+__all__ = ["FREE", "Choice", "choose", "prove_training"]
+
+FREE = ("weight_limit", "input_shift", "batch", "loss_limit", "lr_inv", "scale")  # fields of a recipe
+
+_LARGEST = 1 << 20  # of a batch, a weight limit or a pixel that is looked for
+_ENOUGH = 4095  # weight limits from which on batches are not halved and pixels not divided any further
+# Lower ones are refused. Measured with the bundled digits after 5 epochs: 527 (which 24 bits allow) leaves 225 of 360
+# right, 127 (20 bits) no more than guessing. MNIST, 3 epochs, first layer alone: 9643 without, 4095 9604, 2047 9529.
+_LEAST = 511
+
+
+def prove_training(training: Training, target: Target, samples: int | None = None) -> Certificate:
+    """`certify`, with the largest batch, weight limit and pixel for which there is a proof."""
+    return replace(certify(training, target, samples), limits=tuple(_limits(training, target)))
+
+
+def _limits(training: Training, target: Target) -> list[Limit]:
+    """Each quantity alone; where only a smaller weight limit or pixel helps, the batch that goes with it as well."""
+    tried = [("batch", training.recipe.batch, training.with_batch)]
+    given = training.recipe.per_layer("weight_limit")
+    if len(set(given)) == 1:
+        tried.append(("weight limit", given[0], partial(training.with_weight_limit, range(len(given)))))
+    else:
+        for i, name in enumerate(layer_names(len(given))):
+            tried.append((f"weight limit of {name}", given[i], partial(training.with_weight_limit, range(i, i + 1))))
+    tried.append(("greatest pixel", training.inputs[1], training.with_greatest_pixel))
+    found = [_limit(*each, target) for each in tried]
+    if found[0].largest is None:
+        for limit, (_, _, changed) in zip(found[1:], tried[1:], strict=True):
+            if limit.largest is not None:
+                name = f"batch with {limit.what} {limit.largest}"
+                found.append(_limit(name, found[0].given, changed(limit.largest).with_batch, target))
+    return found
+
+
+def _limit(what: str, given: int, changed: Callable[[int], Training], target: Target) -> Limit:
+    largest = _largest(changed, target, _LARGEST)
+    return Limit(what, given, largest or None, more=largest == _LARGEST)
+
+
+def _largest(changed: Callable[[int], Training], target: Target, most: int) -> int:
+    """The largest n from 1 to `most` for which there is a proof; 0: there is none.
+
+    By bisection over the prover itself: ranges only grow with n, so what holds for n holds below it.
+    """
+    low, high = 0, 1  # the first doubles, for most limits are far below what is allowed
+    while high <= most and is_provable(changed(high), target):
+        low, high = high, min(2 * high, most) if high < most else most + 1
+    high = min(high, most + 1)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if is_provable(changed(middle), target) else (low, middle)
+    return low
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A training that is proved on a machine. changed: the recipe's fields that were chosen for that, by name."""
+
+    training: Training
+    certificate: Certificate
+    changed: dict[str, int | tuple[int, ...]]
+
+
+def choose(training: Training, target: Target, free: Collection[str], progress: Progress | None = None) -> Choice:
+    """The training with weight limits per layer, input shift, batch and loss limit such that it is proved on `target`.
+
+    free: which fields may be chosen (FREE); all else stays as it is. `lr_inv` and `scale` only follow what the others
+    take away. What is proved as given stays as given, but for a loss limit, so that the sum of an epoch's losses is
+    proved as well.
+    Batches are halved, and pixels divided, only where the limits would otherwise be lower than an eighth of the
+    reference's, and each time only for limits at least twice as high. Raises UsageError if nothing that may be chosen
+    makes it provable, or nothing that still learns.
+    """
+    best: Training | None = None
+    limit = 0  # of all layers, with which `best` is proved
+    candidates = list(_candidates(training, free))
+    for number, candidate in enumerate(candidates):
+        if progress:
+            progress("search for a proof", number, len(candidates))
+        if is_provable(candidate, target):
+            best, limit = candidate, _LEAST
+            break
+        every = partial(candidate.with_weight_limit, range(len(candidate.dims) - 1))
+        if "weight_limit" in free and is_provable(every(2 * limit or 1), target):
+            limit = _largest(every, target, max(candidate.recipe.per_layer("weight_limit")))
+            best = _raised(every(limit), candidate.recipe.per_layer("weight_limit"), target)
+            if limit >= _ENOUGH:
+                break
+    if progress:
+        progress("search for a proof", len(candidates), len(candidates))
+    if best is None or limit < _LEAST:
+        raise UsageError(_hopeless(training, target, limit, free))
+    if "loss_limit" in free and not best.recipe.loss_limit:
+        best = _loss_limited(best, target)
+    chosen = {name: getattr(best.recipe, name) for name in sorted(free)}
+    changed = {name: value for name, value in chosen.items() if value != getattr(training.recipe, name)}
+    return Choice(best, certify(best, target), changed)
+
+
+def _candidates(training: Training, free: Collection[str]) -> Iterator[Training]:
+    """As given first; then batches halved, and for each division of the pixels that leaves two bits again."""
+    recipe = training.recipe
+    batches = [recipe.batch >> n for n in range(recipe.batch.bit_length())] if "batch" in free else [recipe.batch]
+    shift = recipe.input_shift
+    while shift == recipe.input_shift or ("input_shift" in free and training.inputs[1] >> shift >= 3):
+        for batch in batches:
+            changed = replace(recipe, input_shift=shift, batch=batch)
+            yield replace(training, recipe=_balanced(changed, recipe, training.pixels, free))
+        shift += 1
+
+
+def _balanced(changed: Recipe, given: Recipe, pixels: int, free: Collection[str]) -> Recipe:
+    """With learning rates, and the first layer's scale, that make up for smaller batches and pixels, where free."""
+    finer = changed.input_shift - given.input_shift
+    if "lr_inv" in free and (finer or changed.batch != given.batch):
+        least = max(1, given.carry_div)
+        rates = [rate * changed.batch // given.batch for rate in given.per_layer("lr_inv")]
+        changed = replace(changed, lr_inv=tuple(max(least, rate) for rate in (rates[0] >> finer, *rates[1:])))
+    if "scale" in free and finer:
+        own = (own_scale(given.activation, n) for n in (pixels, *given.hidden))
+        first, *others = given.per_layer("scale") or own
+        if first > 1:
+            changed = replace(changed, scale=(max(1, first >> finer), *others))
+    return changed
+
+
+def _raised(training: Training, most: tuple[int, ...], target: Target) -> Training:
+    """With each layer's weight limit as large as it can be, at most `most`, the first layer's first."""
+    for i, given in enumerate(most):
+        raised = partial(training.with_weight_limit, range(i, i + 1))
+        training = raised(_largest(raised, target, given))
+    return training
+
+
+def _loss_limited(training: Training, target: Target) -> Training:
+    """With the largest loss limit that leaves the loss register room for one more batch."""
+    site = next(site for site in certify(training, target).sites if site.site == "loss.batch_sum")
+    room = target.widths[Role.LOSS].hi - site.span.hi
+    limited = replace(training, recipe=replace(training.recipe, loss_limit=max(room, 1)))
+    return limited if is_provable(limited, target) else training
+
+
+def _hopeless(training: Training, target: Target, limit: int, free: Collection[str]) -> str:
+    """Why nothing helps: the weight limit is too low, or the first site that fails with the least of everything."""
+    other = "for 16 bits there are --recipe word16 and word16-digits"
+    if limit:
+        return f"on {target} this is provable only with weights within +-{limit}, which do not learn; {other}"
+    recipe = training.recipe
+    shift = max(recipe.input_shift, training.inputs[1].bit_length() - 2)
+    least = {"weight_limit": 1, "input_shift": shift, "batch": 1}
+    smaller: dict[str, Any] = {name: value for name, value in least.items() if name in free}
+    smallest = replace(recipe, **smaller)
+    failing = certify(replace(training, recipe=smallest), target).failing
+    where = f"{failing[0].site} needs {failing[0].bits} bits" if failing else "the invariants do not hold again"
+    return f"nothing makes this training provable on {target}: with weights within +-1 {where}; {other}"

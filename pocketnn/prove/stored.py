@@ -1,0 +1,67 @@
+"""Certificates of training that models and traces carry along: written, read, and never believed.
+
+What a file says of itself is taken for a claim. It is proved again here, and the stored certificate has to be equal to
+that proof, and to pass the independent checker with the weights beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from pocketnn.arith import Overflow, Role, Word
+from pocketnn.audit.verdict import Target
+from pocketnn.errors import PocketNNError
+from pocketnn.machine import Widths
+from pocketnn.prove.certificate import Certificate
+from pocketnn.prove.check import check
+from pocketnn.prove.data import SCHEMA, as_data
+from pocketnn.prove.training import Training, certify
+from pocketnn.recipe import Recipe
+
+__all__ = ["CERTIFICATE", "as_stored", "claimed", "faults"]
+
+CERTIFICATE = "certificate"  # its name in a model's description and in a trace's header
+
+_PROOF = ("schema", "kind", "op_table", "proved", "claim", "machine", "sites", "invariants", "partitions", "steps")
+
+
+def as_stored(certificate: Certificate) -> str:
+    """The text to store."""
+    return json.dumps(as_data(certificate), separators=(",", ":"))
+
+
+def claimed(text: str) -> tuple[Training, Target]:
+    """What a stored certificate claims to be proved, and of which machine. Raises PocketNNError if it says nothing."""
+    try:
+        data = json.loads(text)
+        if data["schema"] != SCHEMA or data["kind"] != "training":
+            raise ValueError(f"{SCHEMA} of a training belongs here")
+        claim, machine = data["claim"], data["machine"]
+        names = [field.name for field in fields(Recipe) if field.name not in ("hidden", "seed")]
+        numbers: dict[str, Any] = {name: tuple(v) if isinstance(v := claim[name], list) else v for name in names}
+        pixels, *hidden, classes = claim["dims"]
+        lo, hi = claim["inputs"]
+        training = Training(Recipe(hidden=tuple(hidden), **numbers), pixels, classes, (lo, hi))
+        roles = {Role(role): Word(bits) for role, bits in machine["roles"].items()}
+        return training, Target(Widths(Word(machine["word"]), roles), Overflow(machine["overflow"]))
+    except (LookupError, TypeError, AttributeError, ValueError, RecursionError, PocketNNError) as error:
+        raise PocketNNError(f"the stored certificate is none ({type(error).__name__}: {error})") from error
+
+
+def faults(text: str, parameters: Mapping[str, Any] | None = None) -> list[str]:
+    """Why a stored certificate proves nothing of the network beside it; none if it does.
+
+    parameters: the network's matrices by name, which must lie within what the certificate assumes before a step.
+    """
+    try:
+        training, target = claimed(text)
+        ours: Any = json.loads(as_stored(certify(training, target)))
+    except (PocketNNError, MemoryError) as error:
+        return [str(error)]
+    theirs = json.loads(text)
+    found = [f"its {name} is not what its claim gives" for name in _PROOF if ours.get(name) != theirs.get(name)]
+    lists = {name: matrix.tolist() for name, matrix in (parameters or {}).items()}
+    return found or check(theirs, lists)

@@ -1,0 +1,163 @@
+"""Certificates that models and traces carry along: proved again, and no doctored one is taken for a proof."""
+
+import json
+import re
+import sqlite3
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from pocketnn.arith import Overflow
+from pocketnn.cli import main
+from pocketnn.data import load_dataset
+from pocketnn.errors import PocketNNError
+from pocketnn.machine import Widths
+from pocketnn.prove.stored import CERTIFICATE, claimed, faults
+from pocketnn.saved import read_saved
+from pocketnn.weights import load_weights, save_weights
+
+SMALL = ["--limit", "60", "--hidden", "6", "--epochs", "1"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(x) for x in arguments])
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A model and a trace of a training that was proved at 32 bits, and what was printed."""
+    folder = tmp_path_factory.mktemp("proved")
+    model, trace = folder / "m.npz", folder / "t.pnt"
+    result = run("train", *SMALL, "--prove", 32, "--save", model, "--trace", trace)
+    assert result.exit_code == 0, result.output
+    return model, trace, result.output
+
+
+def verdicts(*arguments):
+    result = run("audit", *arguments, "--words", 32, "--json")
+    assert result.exit_code == 0, result.output
+    data = json.loads(result.stdout)
+    return {site["site"]: site["machines"]["32 wrap"]["verdict"] for site in data["sites"]}, result.stderr
+
+
+def test_train_says_what_it_chose(trained):
+    assert trained[2].startswith("PROVED: on 32 wrap no images of pixels 0..16 and no seed can overflow\n")
+    assert "chosen for that: --loss-limit 21" in trained[2]
+    result = run("train", *SMALL, "--prove", 32, "--json")
+    proof = json.loads(result.stdout)["proof"]
+    assert proof["proved"] is True
+    assert (proof["machine"], proof["inputs"], list(proof["chosen"])) == ("32 wrap", [0, 16], ["loss_limit"])
+    assert json.loads(run("train", *SMALL, "--json").stdout)["proof"] is None
+
+
+def test_the_audit_of_the_model_and_of_the_trace_says_proved(trained):
+    model, trace, _ = trained
+    for what in ((model, "--limit", 60), (trace,)):
+        found, stderr = verdicts(*what)
+        assert stderr == ""
+        assert {site for site, verdict in found.items() if verdict != "proved"} <= {"labels"}
+    assert verdicts(trace)[0]["loss.epoch_add"] == "proved"
+
+
+def test_a_folder_of_weights_carries_it_too(trained, tmp_path):
+    assert run("train", *SMALL, "--prove", 32, "--save", tmp_path / "w").exit_code == 0
+    assert set(verdicts(tmp_path / "w", "--limit", 60)[0].values()) == {"proved"}
+
+
+def test_the_machine_is_the_one_of_the_proof(trained):
+    training, target = claimed(read_saved(trained[0]).certificate)
+    assert (target.widths, target.overflow) == (Widths.of(32), Overflow.WRAP)
+    assert (training.dims, training.inputs) == ((64, 6, 10), (0, 16))
+    for more in (["--word", 16], ["--accumulator", 16]):
+        result = run("train", *SMALL, "--prove", 32, *more)
+        assert result.exit_code == 2
+        assert "leave --word and --accumulator out" in result.stderr
+    assert run("train", *SMALL, "--prove", 32, "--word", 32).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda data: data["claim"].update(batch=19), "its .* is not what its claim gives"),
+        (lambda data: data["machine"].update(word=31), "its .* is not what its claim gives"),
+        (lambda data: data["steps"][30].update(lo=[-1]), "its steps is not what its claim gives"),
+        (lambda data: data["invariants"].pop(), "its invariants is not what its claim gives"),
+        (lambda data: data.update(op_table="0" * 64), "its op_table is not"),
+        (lambda data: data.update(kind="inference"), "of a training belongs here"),
+        (lambda data: data["claim"].pop("batch"), "KeyError"),
+        (lambda data: data["machine"].update(word="32"), "the stored certificate is none"),
+        (lambda data: data["claim"].update(dims=[64]), "the stored certificate is none"),
+    ],
+)
+def test_a_doctored_certificate_has_faults(trained, change, fault):
+    text = read_saved(trained[0]).certificate
+    assert faults(text) == []
+    data = json.loads(text)
+    change(data)
+    found = faults(json.dumps(data))
+    assert found
+    assert re.search(fault, found[0]), found
+
+
+def test_no_json_at_all_is_one_clear_line():
+    for text in ("", "{", "[1]", "null", "[" * 100_000):
+        with pytest.raises(PocketNNError, match="the stored certificate is none"):
+            claimed(text)
+        assert len(faults(text)) == 1
+
+
+def test_weights_outside_what_is_assumed_prove_nothing(trained, tmp_path):
+    parameters, meta = load_weights(trained[0])
+    parameters["fc1_weight"][0, 0] = 40_000
+    save_weights(tmp_path / "m.npz", parameters, meta)
+    found, stderr = verdicts(tmp_path / "m.npz", "--limit", 60)
+    assert "proved" not in found.values()
+    assert "its certificate proves nothing of this: fc1_weight[0, 0] is 40000" in stderr
+
+
+def test_another_network_or_other_pixels_prove_nothing(trained, tmp_path):
+    parameters, meta = load_weights(trained[0])
+    save_weights(tmp_path / "m.npz", parameters, {**meta, "input_shift": 1})
+    assert "it is about another network" in verdicts(tmp_path / "m.npz", "--limit", 60)[1]
+    data = load_dataset("digits", 60)
+    training, _ = claimed(str(meta[CERTIFICATE]))
+    assert int(data.test.images.max()) == training.inputs[1]
+
+
+def test_a_trace_of_something_else_proves_nothing(trained, tmp_path):
+    path = tmp_path / "t.pnt"
+    path.write_bytes(trained[1].read_bytes())
+    with sqlite3.connect(path) as db:
+        (subject,) = db.execute("SELECT value FROM header WHERE key = 'subject'").fetchone()
+        changed = json.loads(subject)
+        changed["facts"]["lr_inv"] = 10
+        db.execute("UPDATE header SET value = ? WHERE key = 'subject'", [json.dumps(changed)])
+    found, stderr = verdicts(path)
+    assert "proved" not in found.values()
+    assert "it is about lr_inv 1000, the trace about 10" in stderr
+
+
+def test_a_trace_with_another_op_at_a_site_proves_nothing(trained, tmp_path):
+    path = tmp_path / "t.pnt"
+    path.write_bytes(trained[1].read_bytes())
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE code SET op = 'sub' WHERE site = 'loss.epoch_add'")
+    result = run("audit", path, "--words", 32)
+    assert "loss.epoch_add: sub into loss, which is not in its program" in result.stderr
+
+
+def test_pixels_beyond_the_claim_prove_nothing(trained, tmp_path, monkeypatch):
+    def brighter(name, limit):
+        data = load_dataset(name, limit)
+        images = data.test.images.copy()
+        images[0, 0] = 17
+        return replace(data, test=replace(data.test, images=images))
+
+    monkeypatch.setattr(sys.modules["pocketnn.cli.audit"], "load_dataset", brighter)
+    found, stderr = verdicts(trained[0], "--limit", 60)
+    assert "proved" not in found.values()
+    assert "it is about pixels 0..16, the images have 0..17" in stderr
+    assert np.max(load_dataset("digits", 60).test.images) == 16
