@@ -82,6 +82,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "estimate": (40, "both"),
     "overhead": (40, "both"),
     "sweep": (40, "both"),
+    "sweep.*": (40, "both"),
     "yardstick": (40, "both"),
     "bench": (40, "both"),
     "accuracy": (40, "both"),
