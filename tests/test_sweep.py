@@ -178,21 +178,11 @@ def test_command_prints_one_table(tmp_path):
     assert len(table) == 20
     first = run_sweep(replace(PLAN, lr_invs=(1000,)), path, Here())[1]
     accuracy = f"{first['run']['scores']['test_correct']:.2f}"  # of 100 images
-    sites = [first["verdicts"].get(name, 0) for name in ("corrupted", "transient", "divided by zero")]
-    row = [
-        "10",
-        "1000",
-        "1",
-        "8",
-        "wrap",
-        accuracy,
-        "%",
-        str(first["run"]["changed_predictions"]),
-        "%d/%d/%d" % (*sites,),
-    ]
+    sites = "/".join(str(first["verdicts"].get(name, 0)) for name in ("corrupted", "transient", "divided by zero"))
+    row = ["10", "1000", "1", "8", "wrap", accuracy, "%", str(first["run"]["changed_predictions"]), sites]
     assert table[1].split()[:9] == row
     assert table[1].endswith(" build fc1.activation.scale_by")
-    assert sum(" needs 2" in line for line in table) == 4
+    assert sum(" needs " in line for line in table) == 4
     data = json.loads(sweep(path, *SMALL, "--json").stdout)
     assert data["schema"] == "pocketnn-sweep/2"
     assert len(data["results"]) == 20
