@@ -101,6 +101,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli", "cli.*"),
     "numba": ("arith.compiled",),
     "jinja2": ("audit.html",),
+    "matplotlib": ("audit.chart",),
 }
 
 NETWORK = ("nn", "activations", "loss", "dfa", "conv", "init", "update", "jitter")  # no NumPy and no float
