@@ -23,7 +23,7 @@ _BAR, _OVER, _BAND, _EDGE, _SOFT, _RULE, _INK = (f"#0102{n:02x}" for n in range(
 _VARIABLES = {
     _BAR: "bar", _OVER: "corrupted", _BAND: "band", _EDGE: "accent", _SOFT: "soft", _RULE: "rule", _INK: "ink",
 }  # fmt: skip
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",  # text stays text, in the page's own font
     "svg.hashsalt": "pocketnn",
     "font.size": 8,
@@ -65,7 +65,8 @@ def _axes(name: str, svg: list[str]) -> Iterator[Any]:
         yield axes
         file = io.StringIO()
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        FigureCanvasSVG(figure).print_svg(file, metadata=metadata)
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(file, metadata=metadata)
     text = file.getvalue()
     for pattern, replacement in _DROPPED:
         text = re.sub(pattern, replacement, text, flags=re.DOTALL)

@@ -113,8 +113,8 @@ def _site(site: SiteVerdict, report: Report, words: list[int], safe: Any) -> dic
         "op": site.op,
         "role": site.role.value,
         "elements": compact(site.elements),
-        "range": f"{span.lo:,} to {span.hi:,}" if span else "never ran",
-        "any_order": f"{span.least:,} to {span.most:,}" if span and span[:2] != span[2:] else None,
+        "range": _range(span.lo, span.hi) if span else "never ran",
+        "any_order": _range(span.least, span.most) if span and span[:2] != span[2:] else None,
         "bits": site.bits,
         "ladder": _ladder(site) if site.bits else None,
         "cells": [_cell(cell, site, outcome) for cell, outcome in cells],
@@ -124,6 +124,10 @@ def _site(site: SiteVerdict, report: Report, words: list[int], safe: Any) -> dic
         "histogram": safe(chart.histogram(counts, site.bits, word)) if counts is not None and site.bits else None,
         "course": safe(chart.course(seen, site.site, word)) if seen and moving else None,
     }
+
+
+def _range(lo: int, hi: int) -> str:
+    return f"{lo:,}" if lo == hi else f"{lo:,} to {hi:,}"
 
 
 def _ladder(site: SiteVerdict) -> list[tuple[str, int, str]]:
