@@ -72,8 +72,10 @@ def test_the_planted_overflow_is_on_the_page_and_the_console_is_silent(planted, 
     assert "Overflows: results are wrong." in document
     assert 'id="site-layer.mac"' in document
     assert f"layer.mac[{PLANTED[0]}, {PLANTED[1]}]" in document
-    assert "16-bit word, 3 results beyond" in document  # in the histogram, one a step
-    assert re.search(r'class="bar over"[^>]*><title>3 results need 17 bits', document)
+    assert ">16-bit word, 3 beyond</text>" in document  # in the histogram, one a step
+    (picture,) = re.findall(r"<svg[^>]*><title>[^<]*; 3 need 17. 3 are beyond a word of 16 bits.*?</svg>", document)
+    assert picture.count("fill: var(--corrupted)") == 1  # a red bar
+    assert picture.count("fill: var(--bar)") == picture.count(" need ") - 1
     assert "C3 &lt;1%" in document  # 110 * 40 * 8 leaves 16 bits with the last of the eight additions
 
 
@@ -154,9 +156,36 @@ def test_counts_of_the_exact_run_are_those_of_plain_integers(trained):
         assert max(p.hi for p in course) == site.span.hi
 
 
-def test_without_the_template_library_it_says_what_to_install(planted, monkeypatch):
-    monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(UsageError, match=r"pip install 'pocketnn\[report\]'"):
+def test_pictures_have_a_text_and_no_names_and_are_the_same_every_time(trained):
+    page = as_html(trained)
+    pictures = re.findall(r"<svg.*?</svg>", page)
+    assert len(pictures) == page.count("<svg") > len(trained.sites)
+    for picture in pictures:
+        assert re.match(r'<svg viewBox="[\d. ]+" role="img"><title>[^<]{40,}</title>', picture)
+        assert not re.search(r"\b(?:id|class|href)=|#|NaN|nan|inf\b", picture)  # no colour of its own either
+    ids = re.findall(r' id="([^"]*)"', page)
+    assert len(ids) == len(set(ids))
+    assert page == as_html(trained)
+
+
+def test_a_strip_shows_every_width(trained):
+    for site in trained.sites:
+        if site.bits:
+            strips = html_module._ladder(site)
+            assert sum(widths for _, widths, _ in strips) == 47
+            kinds = [kind for kind, widths, _ in strips for _ in range(widths)]
+            assert kinds == [html_module.KINDS[site.at_width(bits)] for bits in range(2, 49)]
+
+
+def test_the_library_that_draws_is_loaded_for_a_page_alone():
+    script = "import sys, pocketnn.cli, pocketnn.audit; print({'matplotlib', 'jinja2'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("library", ["jinja2", "matplotlib"])
+def test_without_its_libraries_it_says_what_to_install(planted, monkeypatch, library):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(UsageError, match=rf"needs {library}: pip install 'pocketnn\[report\]'"):
         as_html(planted)
     result = CliRunner().invoke(main, ["audit", "--epochs", "1000000", "--html", "r.html"])  # before the run
     assert (result.exit_code, result.stdout) == (2, "")

@@ -82,6 +82,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "estimate": (40, "both"),
     "overhead": (40, "both"),
     "sweep": (40, "both"),
+    "sweep.*": (40, "both"),
     "yardstick": (40, "both"),
     "bench": (40, "both"),
     "accuracy": (40, "both"),
@@ -100,6 +101,7 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli", "cli.*"),
     "numba": ("arith.compiled",),
     "jinja2": ("audit.html",),
+    "matplotlib": ("audit.chart",),
 }
 
 NETWORK = ("nn", "activations", "loss", "dfa", "conv", "init", "update", "jitter")  # no NumPy and no float

@@ -6,23 +6,28 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
 
-from pocketnn.arith import Overflow, Word
+from pocketnn.arith import Overflow
+from pocketnn.audit import Target, as_data, audit_training
 from pocketnn.cli import main
 from pocketnn.data import load_dataset
 from pocketnn.errors import DataError, UsageError
-from pocketnn.machine import Machine, Widths
+from pocketnn.machine import Widths
 from pocketnn.recipe import Recipe
 from pocketnn.sweep import Job, Plan, run_sweep
-from pocketnn.train import train
+from pocketnn.sweep.results import header
 
 PLAN = Plan("digits", 100, Recipe((8,), epochs=1), (8, 16), ("wrap", "saturate"), (10, 20), (500,), (1, 2))
 SMALL = ["--limit", "100", "--hidden", "8", "--epochs", "1", "--words", "8,16", "--batches", "10,20", "--seeds", "1,2"]
+
+
+HEADS = ["accuracy", "changed", "C/T/Z", "trans.", "wrong"]
 
 
 class Here:
@@ -42,17 +47,33 @@ class Here:
         return future
 
 
-def test_every_result_is_that_of_a_run_of_its_own(tmp_path):
+def test_every_result_is_that_of_an_audit(tmp_path):
     lines = run_sweep(PLAN, tmp_path / "s.jsonl", Here())
     assert len(lines) == len(list(PLAN.jobs())) == 2 * 2 * 5
-    dataset = load_dataset("digits", 100)
-    for line, job in zip(lines, PLAN.jobs(), strict=True):
-        machine = Machine(None, Widths(Word(job.word or 48)), Overflow(job.overflow or "wrap"))
-        run = train(machine, dataset, PLAN.recipe_of(job))
-        assert (line["test_correct"], line["final_train_correct"]) == (run.test_correct, run.final_train_correct)
-        flags = machine.ledger.flags
-        assert (line["flags"]["events"], line["flags"]["corrupted"]) == (flags.events, flags.corrupted)
-        assert (line["bits"] is None) == (job.word is not None)
+    dataset, asked = load_dataset("digits", 100), Target(Widths.of(8), Overflow.WRAP)
+    for start, job in list(enumerate(PLAN.jobs()))[::5]:
+        report = as_data(audit_training(dataset, PLAN.recipe_of(job), asked, (8, 16)))
+        own = lines[start : start + 5]
+        assert [line["run"] for line in own] == report["runs"]
+        for line, run in list(zip(own, report["runs"], strict=True))[1:]:
+            found = Counter(site["machines"][run["machine"]]["verdict"] for site in report["sites"])
+            assert line["verdicts"] == found
+            assert found["corrupted"] > 0
+            assert (line["run"]["changed_predictions"] is not None, line["bits"]) == (True, None)
+        assert own[0]["verdicts"] is None
+        assert max(own[0]["bits"].values()) == max(site["bits"] for site in report["sites"])
+
+
+def test_machines_share_an_exact_run_and_those_that_it_certifies_are_not_run(tmp_path):
+    executor = Here()
+    plan = replace(PLAN, words=(16, 32, 48), seeds=(1,))
+    lines = run_sweep(plan, tmp_path / "s.jsonl", executor)
+    assert executor.count == 2 + 2 * 2  # exactly, and on 16 bits in both modes
+    assert [line["run"]["emulated"] for line in lines] == [True, True, True, False, False, False, False] * 2
+    exact, certified = lines[0], lines[-1]
+    assert certified["run"]["changed_predictions"] == 0
+    assert sum(certified["verdicts"].values()) == certified["verdicts"]["observed safe"] > 70
+    assert lines[3]["run"]["scores"] == exact["run"]["scores"]
 
 
 def test_any_executor_gives_the_same(tmp_path):
@@ -70,15 +91,17 @@ def test_a_learning_rate_of_each_layer(tmp_path):
     assert again.count == 0
 
 
-def test_what_is_done_is_not_done_again(tmp_path):
+@pytest.mark.parametrize(("fail_at", "kept", "missing"), [(3, 3, 17 + 3), (8, 19, 1 + 1)])
+def test_what_is_done_is_not_done_again(tmp_path, fail_at, kept, missing):
+    """But for the exact run of a recipe of which a machine is missing."""
     path = tmp_path / "s.jsonl"
     with pytest.raises(RuntimeError, match="lost"):
-        run_sweep(PLAN, path, Here(fail_at=8))
-    kept = len(path.read_text().splitlines()) - 1
-    assert kept < 20
+        run_sweep(PLAN, path, Here(fail_at))
+    assert len(path.read_text().splitlines()) - 1 == kept
     again = Here()
     lines = run_sweep(PLAN, path, again)
-    assert again.count == 20 - kept
+    assert again.count == missing
+    assert len(path.read_text().splitlines()) == 21
     assert lines == run_sweep(PLAN, tmp_path / "other.jsonl", Here())
     more = Here()
     run_sweep(replace(PLAN, seeds=(2, 3)), path, more)
@@ -93,7 +116,7 @@ def test_a_line_that_was_cut_off_is_done_again(tmp_path, cut):
     path.write_bytes(whole[:-cut])
     again = Here()
     assert run_sweep(PLAN, path, again) == lines
-    assert again.count == 1
+    assert again.count == 2
     assert sorted(path.read_bytes().splitlines()) == sorted(whole.splitlines())
 
 
@@ -110,7 +133,7 @@ def test_a_header_that_was_cut_off_is_written_again(tmp_path, length):
     [
         ("a,b\n1,2\n", DataError, "s.jsonl:1: not JSON"),
         ("a,b", DataError, "first line is not whole"),
-        ("{}\n", DataError, "no schema 'pocketnn-sweep/1'"),
+        ("{}\n", DataError, "no schema 'pocketnn-sweep/2'"),
         ("[1]\n", DataError, "where an object belongs"),
         ("HEADER\n{}\n", DataError, "s.jsonl:2: not the result of a job"),
         ("HEADER\n{\n", DataError, "s.jsonl:2: not JSON"),
@@ -118,7 +141,7 @@ def test_a_header_that_was_cut_off_is_written_again(tmp_path, length):
 )
 def test_other_files_are_refused_and_left_alone(tmp_path, text, error, words):
     path = tmp_path / "s.jsonl"
-    text = text.replace("HEADER", json.dumps(PLAN.header()))
+    text = text.replace("HEADER", json.dumps(header(PLAN)))
     path.write_text(text)
     with pytest.raises(error, match=words):
         run_sweep(PLAN, path, Here())
@@ -149,10 +172,19 @@ def test_command_prints_one_table(tmp_path):
     path = tmp_path / "s.jsonl"
     run_sweep(replace(PLAN, lr_invs=(1000,)), path, Here())  # so that the command has nothing left to run
     lines = sweep(path, *SMALL).stdout.splitlines()
-    assert len(lines) == 21
     assert max(map(len, lines)) <= 100
+    assert lines[0].split() == ["batch", "lr_inv", "seed", "machine", *HEADS, "first", "overflow"]
+    table = [line for line in lines[1:] if line[:5].strip().isdigit()]
+    assert len(table) == 20
+    first = run_sweep(replace(PLAN, lr_invs=(1000,)), path, Here())[1]
+    accuracy = f"{first['run']['scores']['test_correct']:.2f}"  # of 100 images
+    sites = "/".join(str(first["verdicts"].get(name, 0)) for name in ("corrupted", "transient", "divided by zero"))
+    row = ["10", "1000", "1", "8", "wrap", accuracy, "%", str(first["run"]["changed_predictions"]), sites]
+    assert table[1].split()[:9] == row
+    assert table[1].endswith(" build fc1.activation.scale_by")
+    assert sum(" needs " in line for line in table) == 4
     data = json.loads(sweep(path, *SMALL, "--json").stdout)
-    assert data["schema"] == "pocketnn-sweep/1"
+    assert data["schema"] == "pocketnn-sweep/2"
     assert len(data["results"]) == 20
     assert "'clip' does not exist" in sweep(path, "--overflows", "wrap,clip", code=2).stderr
     assert "does not exist" in sweep(tmp_path / "no" / "s.jsonl", code=2).stderr
@@ -189,7 +221,7 @@ def test_a_sweep_that_was_killed_goes_on_where_it_was(tmp_path):
     assert result.returncode == 0, result.stderr
     assert path.read_bytes().startswith(kept)
     assert len(path.read_bytes().splitlines()) == 13
-    assert len(result.stdout.splitlines()) == 13
+    assert sum(line[:5].strip().isdigit() for line in result.stdout.splitlines()) == 12
 
 
 @pytest.mark.filterwarnings("default")  # the cluster's library warns of its own doings

@@ -1,30 +1,79 @@
-"""Small SVG pictures of one site, and of the accuracy: drawn from whole numbers, styled by the page's style sheet."""
+"""Pictures of one site as inline SVG, drawn by matplotlib (extra `report`): its histogram and its course.
+
+The colours drawn with are names in disguise, turned into the page's style variables afterwards, so that light, dark and
+paper are the page's business. Nothing in a picture depends on time or chance: the same numbers give the same text.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from pocketnn.arith import MAX_BITS, MIN_BITS, Word
+from pocketnn.arith import MAX_BITS, Word
 from pocketnn.audit.observe import Counts, Observations
-from pocketnn.audit.verdict import SiteVerdict, Verdict
+from pocketnn.audit.text import compact
 
-__all__ = ["course", "histogram", "ladder"]
+__all__ = ["course", "histogram"]
 
-_WIDTH, _HEIGHT = 320, 132
-_LEFT, _RIGHT, _TOP, _BOTTOM = 8, 8, 16, 18
+# colours that nothing else has, and what they stand for in report.css
+_BAR, _OVER, _BAND, _EDGE, _SOFT, _RULE, _INK = (f"#0102{n:02x}" for n in range(7))
+_VARIABLES = {
+    _BAR: "bar", _OVER: "corrupted", _BAND: "band", _EDGE: "accent", _SOFT: "soft", _RULE: "rule", _INK: "ink",
+}  # fmt: skip
+_STYLE: Any = {
+    "svg.fonttype": "none",  # text stays text, in the page's own font
+    "svg.hashsalt": "pocketnn",
+    "font.size": 8,
+    "axes.edgecolor": _SOFT,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "xtick.color": _SOFT,
+    "ytick.color": _SOFT,
+    "xtick.bottom": False,  # numbers, but no marks: those would be shared definitions with names
+    "ytick.left": False,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
+_EDGE_LINE: dict[str, Any] = {"color": _EDGE, "linestyle": (0, (4, 3)), "linewidth": 1, "clip_on": False}
+_ROUND = 1  # decimals of a coordinate, in points
+_DROPPED = (
+    (r"<defs>\s*<style.*?</style>\s*</defs>", ""),  # is in report.css
+    (r"<metadata>.*?</metadata>", ""),
+    (r' id="[\w.]+_\d+"', ""),  # names of parts that nothing refers to, the same in every picture
+    (r"font-family: [^;]*; ?", ""),
+    (r" transform=\"rotate\(-0 [^)]*\)\"", ""),
+    (r"-?\d+\.\d{2,}", lambda match: f"{float(match[0]):.{_ROUND}f}"),
+    (r"\s*\n\s*", " "),
+)
 
 
-def _svg(label: str, parts: Sequence[str], height: int = _HEIGHT) -> str:
-    return f'<svg viewBox="0 0 {_WIDTH} {height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
+@contextmanager
+def _axes(name: str, svg: list[str]) -> Iterator[Any]:
+    """Axes to draw on; the picture is put into `svg`, with a text for those who do not see it."""
+    import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
 
-
-def _text(x: float, y: float, text: str, kind: str = "", anchor: str = "middle") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" class="{kind}">{text}</text>'
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" class="{kind}"/>'
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(3.3, 1.4))
+        axes = figure.add_axes((0.1, 0.18, 0.88, 0.7))
+        yield axes
+        file = io.StringIO()
+        metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        canvas: Any = FigureCanvasSVG(figure)
+        canvas.print_svg(file, metadata=metadata)
+    text = file.getvalue()
+    for pattern, replacement in _DROPPED:
+        text = re.sub(pattern, replacement, text, flags=re.DOTALL)
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var(--{variable})")
+    view, body = re.search(r'<svg [^>]*viewBox="([^"]*)"[^>]*>(.*)', text).groups()  # type: ignore[union-attr]
+    svg.append(f'<svg viewBox="{view}" role="img"><title>{name}</title>{body}')
 
 
 def histogram(counts: Counts, bits: int, word: int) -> str:
@@ -32,80 +81,61 @@ def histogram(counts: Counts, bits: int, word: int) -> str:
 
     bits: what the site needs in any order of summation, marked below the axis.
     """
-    used = [int(b) for b in counts.nonzero()[0]]
+    used, most = [int(b) for b in counts.nonzero()[0]], int(counts.max())
     last = min(MAX_BITS, max(used[-1] if used else 1, bits, word) + 1)
-    step = (_WIDTH - _LEFT - _RIGHT) / last
-    floor, room = _HEIGHT - _BOTTOM, _HEIGHT - _BOTTOM - _TOP - 10
-    top = math.log10(max(int(counts.max()), 1)) + 1
-    parts = []
-    for b in used:
-        height = room * (math.log10(int(counts[b])) + 1) / top
-        x = _LEFT + (b - 1) * step
-        kind = "bar over" if b > word else "bar"
-        parts.append(
-            f'<rect x="{x + 0.5:.1f}" y="{floor - height:.1f}" width="{max(step - 1, 1):.1f}" height="{height:.1f}" '
-            f'class="{kind}"><title>{int(counts[b]):,} results need {b} bits</title></rect>'
-        )
-    parts.append(_line(_LEFT, floor, _WIDTH - _RIGHT, floor, "axis"))
-    parts += [_text(_LEFT + (b - 0.5) * step, floor + 12, str(b), "tick") for b in range(1, last + 1) if b % 4 == 0]
-    edge = _LEFT + word * step
     wrong = int(counts[word + 1 :].sum())
-    beyond = f", {wrong:,} results beyond" if wrong else ""
-    anchor = "end" if edge > _WIDTH / 2 else "start"
-    parts.append(_line(edge, 6, edge, floor, "edge"))
-    parts.append(_text(edge + (-4 if anchor == "end" else 4), 12, f"{word}-bit word{beyond}", "edge", anchor))
-    need = _LEFT + (bits - 0.5) * step
-    parts.append(f'<path d="M{need:.1f} {floor + 1} l4 6 h-8 z" class="need"><title>needs {bits} bits</title></path>')
-    return _svg(f"Results by the bits they need; the word has {word}", parts)
+    said = "; ".join(f"{int(counts[b]):,} need {b}" for b in used)
+    svg: list[str] = []
+    with _axes(f"Results by the bits they need: {said}. {wrong:,} are beyond a word of {word} bits.", svg) as axes:
+        axes.set_yscale("log")
+        colours = [_OVER if b > word else _BAR for b in used]
+        axes.bar(used, [int(counts[b]) - 0.5 for b in used], 0.8, 0.5, color=colours, clip_on=False)
+        axes.set_xlim(0.4, last + 0.6)
+        axes.set_ylim(0.5, max(10, 2 * most))
+        powers = [(1000**n, f"1{unit}") for n, unit in enumerate(("", "k", "M", "G", "T")) if 1000**n <= most]
+        axes.set_yticks([power for power, _ in powers], [name for _, name in powers])
+        axes.set_yticks([], minor=True)
+        axes.set_xticks(range(4, last + 1, 4))
+        at = axes.get_xaxis_transform()
+        axes.text(bits, 0.01, "\N{BLACK UP-POINTING TRIANGLE}", color=_INK, transform=at, ha="center", va="top", size=6)
+        edge, left = word + 0.5, word > last / 2
+        axes.axvline(edge, ymax=1.1, **_EDGE_LINE)
+        name = f"{word}-bit word" + (f", {compact(wrong)} beyond" if wrong else "")
+        axes.annotate(
+            name, (edge, 1.04), (-3 if left else 3, 0), ("data", "axes fraction"), "offset points",
+            ha="right" if left else "left", color=_EDGE,
+        )  # fmt: skip
+    return svg[0]
 
 
 def course(seen: Observations, site: str, word: int) -> str:
     """The range of a site's results over the run, in signed bits; the boundaries of a word of `word` bits are drawn."""
     points = seen.course(site)
-    reach = max([word, *(Word.holding(p.lo, p.hi) for p in points)])
-    last = max(points[-1].tick + seen.width, 1)
-    middle = (_HEIGHT - _BOTTOM + 6) / 2
-    scale = (middle - 10) / reach
-
-    def across(tick: int) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * tick / last
-
-    def down(value: int) -> float:
-        bits = Word.holding(value, value) - 1
-        return middle + (bits * scale if value < 0 else -bits * scale)
-
-    steps = [(across(p.tick), across(p.tick + seen.width), down(p.hi), down(p.lo)) for p in points]
-    upper = [f"{x:.1f},{hi:.1f} {end:.1f},{hi:.1f}" for x, end, hi, _ in steps]
-    lower = [f"{end:.1f},{lo:.1f} {x:.1f},{lo:.1f}" for x, end, _, lo in reversed(steps)]
-    parts = [f'<polygon points="{" ".join(upper + lower)}" class="band"/>']
-    for tick, phase, epoch in seen.marks:
-        if phase == "train":
-            parts.append(_line(across(tick), 8, across(tick), _HEIGHT - _BOTTOM, "epoch"))
-            parts.append(
-                _text(across(tick) + 2, _HEIGHT - 6, f"epoch {epoch}" if epoch == 1 else str(epoch), "tick", "start")
-            )
-    parts.append(_line(_LEFT, middle, _WIDTH - _RIGHT, middle, "axis"))
-    for sign in (-1, 1):
-        y = middle + sign * (word - 1) * scale
-        parts.append(_line(_LEFT, y, _WIDTH - _RIGHT, y, "edge"))
-    parts.append(_text(_WIDTH - _RIGHT, middle - (word - 1) * scale - 3, f"{word}-bit word", "edge", "end"))
-    return _svg(f"Smallest and largest result over the run against a word of {word} bits", parts)
+    lo, hi = min(p.lo for p in points), max(p.hi for p in points)
+    reach = max(word, Word.holding(lo, hi))
+    ends = [tick for p in points for tick in (p.tick, p.tick + seen.width)]
+    lower, upper = ([_signed_bits(value) for p in points for value in (p[i], p[i])] for i in (1, 2))  # lo, hi
+    starts = [(tick, epoch) for tick, phase, epoch in seen.marks if phase == "train"]
+    svg: list[str] = []
+    name = f"Smallest and largest result over the run, in all {lo:,} to {hi:,}, against a word of {word} bits."
+    with _axes(name, svg) as axes:
+        axes.fill(ends + ends[::-1], lower + upper[::-1], facecolor=_BAND, edgecolor=_BAR, linewidth=0.7, clip_on=False)
+        axes.axhline(0, color=_SOFT, linewidth=0.6, clip_on=False)
+        for sign in (-1, 1):
+            axes.axhline(sign * (word - 1), **_EDGE_LINE)
+        corner = ("axes fraction", "data")
+        axes.annotate(f"{word}-bit word", (1, word - 1), (0, 2), corner, "offset points", ha="right", color=_EDGE)
+        for tick, _ in starts:
+            axes.axvline(tick, color=_RULE, linewidth=0.8, zorder=0, clip_on=False)
+        names = [f"epoch {epoch}" if epoch == 1 else str(epoch) for _, epoch in starts]
+        axes.set_xticks([tick for tick, _ in starts], names, ha="left")
+        axes.set_yticks([-(word - 1), 0, word - 1])
+        axes.set_xlim(0, max(ends[-1], 1))
+        axes.set_ylim(-1.05 * reach, 1.05 * reach)
+    return svg[0]
 
 
-def ladder(site: SiteVerdict, words: Sequence[int]) -> str:
-    """A strip of all widths from 2 to 48 bits: what the exact run says of each; ticks at `words`."""
-    step = 3
-    kinds = {Verdict.SAFE: "safe", Verdict.TRANSIENT: "transient", Verdict.CORRUPTED: "corrupted"}
-    parts, start = [], MIN_BITS
-    for bits in range(MIN_BITS, MAX_BITS + 1):
-        if bits == MAX_BITS or site.at_width(bits + 1) is not site.at_width(bits):
-            kind = kinds[site.at_width(bits)]
-            parts.append(
-                f'<rect x="{(start - MIN_BITS) * step}" y="2" width="{(bits + 1 - start) * step}" height="10" '
-                f'class="strip {kind}"><title>{start} to {bits} bits: {site.at_width(bits).value}</title></rect>'
-            )
-            start = bits + 1
-    parts += [_line((w - MIN_BITS) * step, 0, (w - MIN_BITS) * step, 14, "edge") for w in words]
-    total = (MAX_BITS + 1 - MIN_BITS) * step
-    label = f'role="img" aria-label="needs {site.bits} bits"'
-    return f'<svg viewBox="0 0 {total} 14" class="ladder" {label}>{"".join(parts)}</svg>'
+def _signed_bits(value: int) -> int:
+    """The bits of a value beside its sign, with its sign."""
+    bits = Word.holding(value, value) - 1
+    return -bits if value < 0 else bits

@@ -11,7 +11,7 @@ from pocketnn.audit.sections import fitting
 from pocketnn.audit.verdict import SiteVerdict
 from pocketnn.machine import Clock, Witness
 
-__all__ = ["SCHEMA", "as_data", "flags_data", "left_data", "witness_data"]
+__all__ = ["SCHEMA", "as_data", "flags_data", "outcome_data", "witness_data"]
 
 SCHEMA = "pocketnn-audit/2"
 
@@ -27,9 +27,9 @@ def as_data(report: Report) -> dict[str, Any]:
         },
         "asked": report.asked.name,
         "overflowed": report.asked.overflowed,
-        "runs": [_outcome_data(o) for o in (report.exact, *report.outcomes)],
+        "runs": [outcome_data(o) for o in (report.exact, *report.outcomes)],
         "proposal": _proposal_data(report),
-        "advice": [{"site": a.site, "change": a.change, "run": _outcome_data(a.outcome)} for a in report.advice],
+        "advice": [{"site": a.site, "change": a.change, "run": outcome_data(a.outcome)} for a in report.advice],
         "sites": [_site_data(site, report) for site in report.sites],
     }
 
@@ -63,7 +63,8 @@ def witness_data(witness: Witness | None) -> dict[str, Any] | None:
     }
 
 
-def _outcome_data(outcome: Outcome) -> dict[str, Any]:
+def outcome_data(outcome: Outcome) -> dict[str, Any]:
+    """What one machine made of the run, as plain data."""
     target, scores = outcome.target, outcome.scores
     return {
         "machine": outcome.name,
@@ -83,11 +84,11 @@ def _outcome_data(outcome: Outcome) -> dict[str, Any]:
         "changed_predictions": outcome.changed,
         "flags": flags_data(outcome.flags),
         "first_overflow": witness_data(outcome.first),
-        "left_exact": left_data(outcome.left),
+        "left_exact": _left_data(outcome.left),
     }
 
 
-def left_data(left: tuple[str, Clock] | None) -> dict[str, Any] | None:
+def _left_data(left: tuple[str, Clock] | None) -> dict[str, Any] | None:
     """Where a run left the exact one, as plain data; None stays None."""
     if left is None:
         return None
@@ -113,7 +114,7 @@ def _proposal_data(report: Report) -> dict[str, Any] | None:
     return {
         "bits": {role.value: bits for role, bits in proposal.bits.items()},
         "words": {role.value: proposal.widths[role].bits for role in proposal.bits},
-        "confirmed": _outcome_data(proposal.outcome),
+        "confirmed": outcome_data(proposal.outcome),
         "memory": memory,
         "mcu": mcu and {name: getattr(mcu, name) for name in mcu.__dataclass_fields__},
     }

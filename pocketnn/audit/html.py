@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from importlib.util import find_spec
+from itertools import groupby
 from typing import Any
 
 from pocketnn import __version__
+from pocketnn.arith import MAX_BITS, MIN_BITS
 from pocketnn.audit import chart
 from pocketnn.audit.memory import bytes_of, needs
 from pocketnn.audit.report import Outcome, Report
@@ -41,12 +44,18 @@ def as_html(report: Report) -> str:
 
 
 def check_library() -> tuple[Any, Any]:
-    """The template library and its mark for text that is safe as it is; to be called before a long run as well."""
+    """The template library and its mark for text that is safe as it is; to be called before a long run as well.
+
+    Raises UsageError if it is missing, or the library that draws.
+    """
     try:
         import jinja2
         from markupsafe import Markup  # jinja2's own dependency
+
+        if find_spec("matplotlib") is None:  # to be imported when the run is over: it takes half a second
+            raise ModuleNotFoundError("No module named 'matplotlib'", name="matplotlib")
     except ImportError as error:
-        raise UsageError("the HTML report needs jinja2: pip install 'pocketnn[report]'") from error
+        raise UsageError(f"the HTML report needs {error.name}: pip install 'pocketnn[report]'") from error
     return jinja2, Markup
 
 
@@ -55,6 +64,7 @@ def _context(report: Report, safe: Any) -> dict[str, Any]:
     sites = [_site(site, report, words, safe) for site in report.sites]
     return {
         "version": __version__,
+        "marks": [((word - MIN_BITS) / (MAX_BITS + 1 - MIN_BITS), word) for word in words],
         "subject": report.subject,
         "asked": _outcome(report.asked, report),
         "overflowed": report.asked.overflowed,
@@ -102,12 +112,11 @@ def _site(site: SiteVerdict, report: Report, words: list[int], safe: Any) -> dic
         "id": f"site-{site.site}",
         "op": site.op,
         "role": site.role.value,
-        "ops": compact(site.narrowings),
         "elements": compact(site.elements),
-        "range": f"{span.lo:,} to {span.hi:,}" if span else "never ran",
-        "any_order": f"{span.least:,} to {span.most:,}" if span and span[:2] != span[2:] else None,
+        "range": _range(span.lo, span.hi) if span else "never ran",
+        "any_order": _range(span.least, span.most) if span and span[:2] != span[2:] else None,
         "bits": site.bits,
-        "ladder": safe(chart.ladder(site, words)) if site.bits else "",
+        "ladder": _ladder(site) if site.bits else None,
         "cells": [_cell(cell, site, outcome) for cell, outcome in cells],
         "asked": any(_loud(cell) for cell, outcome in cells if outcome is report.asked),
         "firsts": [(outcome.name, str(cell.first)) for cell, outcome in cells if cell.first],
@@ -115,6 +124,19 @@ def _site(site: SiteVerdict, report: Report, words: list[int], safe: Any) -> dic
         "histogram": safe(chart.histogram(counts, site.bits, word)) if counts is not None and site.bits else None,
         "course": safe(chart.course(seen, site.site, word)) if seen and moving else None,
     }
+
+
+def _range(lo: int, hi: int) -> str:
+    return f"{lo:,}" if lo == hi else f"{lo:,} to {hi:,}"
+
+
+def _ladder(site: SiteVerdict) -> list[tuple[str, int, str]]:
+    """All widths from 2 to 48 bits, as the exact run judges them: kind, how many widths, and which."""
+    strips = []
+    for verdict, group in groupby(range(MIN_BITS, MAX_BITS + 1), site.at_width):
+        widths = list(group)
+        strips.append((KINDS[verdict], len(widths), f"{widths[0]} to {widths[-1]} bits: {verdict.value}"))
+    return strips
 
 
 def _loud(cell: Cell) -> bool:

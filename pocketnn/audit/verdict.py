@@ -125,7 +125,8 @@ def _judge_site(site: Site, runs: Sequence[tuple[Target, Ledger | None]], proved
     bits = None if span is None else Word.holding(span.least, span.most)
     cells = []
     for target, ledger in runs:
-        ran = None if ledger is None else ledger.sites.get(site.name)  # missing: the run was stopped before it
+        # a certified target computes what the exact run did; a site is missing where a run was stopped before it
+        ran = site if ledger is None else ledger.sites.get(site.name)
         flags = CLEAN if ran is None else ran.flags
         word = target.widths[site.register.role]
         guard = None if bits is None else word.bits - bits

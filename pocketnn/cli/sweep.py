@@ -14,8 +14,8 @@ from typing import Any
 import click
 
 from pocketnn.arith import Overflow
-from pocketnn.audit.sections import share_right
 from pocketnn.audit.text import compact
+from pocketnn.audit.verdict import Verdict
 from pocketnn.cli.lists import WORDS, Numbers
 from pocketnn.cli.options import data_options, json_option, progress_line
 from pocketnn.cli.recipe import recipe_of, recipe_options
@@ -24,6 +24,17 @@ from pocketnn.files import check_writable
 from pocketnn.sweep import SCHEMA, Plan, run_sweep
 
 __all__ = ["sweep"]
+
+_SHOWN = (Verdict.CORRUPTED, Verdict.TRANSIENT, Verdict.ZERO_DIVISION)
+_HEAD = (
+    f"{'batch':>5}{'lr_inv':>7}{'seed':>5} {'machine':<11}{'accuracy':>9}{'changed':>8}{'C/T/Z':>8}{'trans.':>7}"
+    f"{'wrong':>6} first overflow"
+)
+_LEGEND = """\
+accuracy: on the test images. changed: test predictions unlike the exact run's. C/T/Z: sites that
+are corrupted, transient, divided by zero. trans., wrong: results that overflowed and are exact
+all the same, or wrong. first overflow: epoch:step, or phase, and site. =exact: every range of the
+exact run fits this machine, so it was not run."""
 
 
 @click.command()
@@ -58,7 +69,7 @@ def sweep(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Train on every machine and by every recipe asked for, in parallel, and print one table.
+    """Audit the training on every machine and by every recipe asked for, in parallel, and print one table.
 
     RESULTS is a file of JSON lines, one a finished job. If it is there already, only what is missing is run: a sweep
     that was killed goes on where it was.
@@ -81,12 +92,10 @@ def sweep(
     if as_json:
         click.echo(json.dumps({"schema": SCHEMA, "results": lines}))
         return
-    click.echo(
-        f"{'batch':>5}{'lr_inv':>8}{'seed':>6}  {'machine':<12}{'test accuracy':>22}{'overflows':>10}{'wrong':>7}"
-        "  first overflow"
-    )
+    click.echo(_HEAD)
     for line in lines:
         click.echo(_row(line))
+    click.echo(_LEGEND)
 
 
 def _modes(text: str) -> list[str]:
@@ -99,17 +108,28 @@ def _modes(text: str) -> list[str]:
 
 
 def _row(line: dict[str, Any]) -> str:
+    run, sites = line["run"], line["verdicts"]
+    flags, scores, first = run["flags"], run["scores"], run["first_overflow"]
     machine = f"{line['word']} {line['overflow']}" if line["word"] else "exact"
-    flags, first = line["flags"], line["first_overflow"]
-    bits = line["bits"] and max(line["bits"].values())
-    place = first["site"] if first else f"needs {bits} bits" if bits else "none"
     rate = line["lr_inv"]
     rates = ",".join(map(str, rate)) if isinstance(rate, (list, tuple)) else rate
+    counts = "/".join(str(sites.get(verdict, 0)) for verdict in _SHOWN) if sites else "-"
+    changed = "-" if run["changed_predictions"] is None or sites is None else run["changed_predictions"]
     return (
-        f"{line['batch']:>5}{rates:>8}{line['seed']:>6}  {machine:<12}"
-        f"{share_right(line['test_correct'], line['test_total']):>22}{compact(flags['events']):>10}"
-        f"{compact(flags['corrupted']):>7}  {place}"
+        f"{line['batch']:>5}{rates:>7}{line['seed']:>5} {machine:<11}"
+        f"{100 * scores['test_correct'] / scores['test_total']:>7.2f} %{changed:>8}{counts:>8}"
+        f"{compact(flags['transient']):>7}{compact(flags['corrupted']):>6} {_first(first, line)}"
     )
+
+
+def _first(first: dict[str, Any] | None, line: dict[str, Any]) -> str:
+    """When and where a run first overflowed; of an exact run, the bits that it needs."""
+    if first:
+        when = f"{first['epoch']}:{first['step']}" if first["epoch"] else first["phase"]
+        return f"{when} {first['site']}"
+    if line["bits"]:
+        return f"needs {max(line['bits'].values())} bits"
+    return "none" if line["run"]["emulated"] else "none: =exact"
 
 
 @contextmanager
