@@ -1,4 +1,4 @@
-"""Pictures of one site as inline SVG, drawn by matplotlib (extra `report`): its histogram and its course.
+"""Pictures drawn by matplotlib (extra `report`): a site's histogram and its course as inline SVG, and an input.
 
 The colours drawn with are names in disguise, turned into the page's style variables afterwards, so that light, dark and
 paper are the page's business. Nothing in a picture depends on time or chance: the same numbers give the same text.
@@ -6,17 +6,21 @@ paper are the page's business. Nothing in a picture depends on time or chance: t
 
 from __future__ import annotations
 
+import base64
 import io
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+
+import numpy as np
 
 from pocketnn.arith import MAX_BITS, Word
 from pocketnn.audit.observe import Counts, Observations
 from pocketnn.audit.text import compact
 
-__all__ = ["course", "histogram"]
+__all__ = ["course", "histogram", "image"]
 
 # colours that nothing else has, and what they stand for in report.css
 _BAR, _OVER, _BAND, _EDGE, _SOFT, _RULE, _INK = (f"#0102{n:02x}" for n in range(7))
@@ -133,6 +137,19 @@ def course(seen: Observations, site: str, word: int) -> str:
         axes.set_xlim(0, max(ends[-1], 1))
         axes.set_ylim(-1.05 * reach, 1.05 * reach)
     return svg[0]
+
+
+def image(pixels: Sequence[int]) -> str:
+    """Pixels as a grey picture, the smallest black: a square if they make one, else a single row."""
+    from matplotlib.image import imsave
+
+    side = math.isqrt(len(pixels))
+    shape = (side, side) if side * side == len(pixels) else (1, len(pixels))
+    file = io.BytesIO()
+    imsave(file, np.array(pixels).reshape(shape), cmap="gray", format="png", metadata={"Software": ""})
+    data = base64.b64encode(file.getvalue()).decode()
+    name = f"{len(pixels)} pixels from {min(pixels)} to {max(pixels)}"
+    return f'<img class="input" alt="{name}" src="data:image/png;base64,{data}">'
 
 
 def _signed_bits(value: int) -> int:

@@ -77,6 +77,8 @@ def _context(report: Report, safe: Any) -> dict[str, Any]:
         "quiet": [site for site in sites if not site["loud"]],
         "observed": report.seen is not None,
         "proposal": _proposal(report),
+        "proof": report.proof,
+        "reached": [(text, safe(chart.image(pixels))) for text, pixels in report.proof.images] if report.proof else [],
         "advice": [(advice.change, _outcome(advice.outcome, report)) for advice in report.advice],
     }
 

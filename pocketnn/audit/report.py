@@ -18,7 +18,18 @@ from pocketnn.audit.verdict import Proved, SiteVerdict, Target, judge, never_pro
 from pocketnn.machine import Clock, Ledger, Widths, Witness
 from pocketnn.scores import Scores
 
-__all__ = ["Advice", "Evidence", "Outcome", "Proposal", "Report", "Subject", "build_report", "outcome_of"]
+__all__ = [
+    "Advice",
+    "Evidence",
+    "Outcome",
+    "Proof",
+    "Proposal",
+    "Reachable",
+    "Report",
+    "Subject",
+    "build_report",
+    "outcome_of",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +78,8 @@ class Report:
     """An audit. exact: the run on 48-bit registers, exact unless it overflowed even those. asked: the outcome that
     decides the verdict. outcomes: every target. sites: a verdict per site with a cell per outcome, same order. seen:
     what was observed of the exact run, if it was. proposal: the narrowest registers, unless none would do. mcu: the
-    microcontroller asked for. advice: changes that make the site fit at which the machine asked for broke first."""
+    microcontroller asked for. advice: changes that make the site fit at which the machine asked for broke first. proof:
+    what a certificate says of the machine asked for, where one was asked for or stored."""
 
     subject: Subject
     exact: Outcome
@@ -78,6 +90,34 @@ class Report:
     proposal: Proposal | None = None
     mcu: Mcu | None = None
     advice: tuple[Advice, ...] = ()
+    proof: Proof | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reachable:
+    """A site in a proof: the range that its exact results cannot leave on any input, whether emulation attained its
+    bounds, the bits that takes in any order of summation, those of its register, and whether nothing overflows."""
+
+    site: str
+    op: str
+    range: tuple[int, int]
+    attained: bool
+    bits: int
+    word: int
+    holds: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A certificate for readers. claim: what it is about. verdict: what it says, in a sentence. notes: what else the
+    reader must know, and what would be provable. images: inputs that attain a bound: what they do, and their pixels."""
+
+    claim: str
+    proved: bool
+    verdict: str
+    sites: tuple[Reachable, ...]
+    notes: tuple[str, ...] = ()
+    images: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

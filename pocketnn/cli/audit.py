@@ -33,7 +33,11 @@ from pocketnn.data import load_dataset
 from pocketnn.errors import UsageError
 from pocketnn.files import check_writable, write_text
 from pocketnn.machine import Machine, Widths
-from pocketnn.prove.verdicts import certificate_of, proved_by, proved_by_certificate, unproved
+from pocketnn.prove import Certificate
+from pocketnn.prove.stored import claimed
+from pocketnn.prove.text import as_proof
+from pocketnn.prove.training import certify
+from pocketnn.prove.verdicts import certificate_of, certificate_on, proved_by, proved_by_certificate, unproved
 from pocketnn.saved import load_saved
 from pocketnn.trace import Trace, is_trace
 
@@ -118,6 +122,7 @@ def audit(
             check_writable(path)
     with contextlib.ExitStack() as stack:
         source = _source(program, data, limit, options, stack)
+        proved, certificate = _proved(source, prove, asked)
 
         def recorder(machine: Machine) -> contextlib.AbstractContextManager[Machine]:
             return recording(machine, source, options)
@@ -127,12 +132,12 @@ def audit(
             asked,
             words,
             progress_line(),
-            proved=_proved(source, prove),
+            proved=proved,
             observe=as_json or html is not None,
             advice=advise,
             recorder=recorder,
         )
-    report = replace(report, mcu=part)
+    report = replace(report, mcu=part, proof=as_proof(certificate) if certificate else None)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))
     _write_files(report, html, witness, sarif)
     sys.exit(1 if _fails(report, fail_on) else 0)
@@ -163,17 +168,19 @@ def _source(
     return Evaluation(str(program), saved, dataset)
 
 
-def _proved(source: Source, prove: bool) -> Proved:
-    """By a proof, if one is asked for; else by the certificate that the model or trace carries, if it is good."""
+def _proved(source: Source, prove: bool, asked: Target) -> tuple[Proved, Certificate | None]:
+    """By a proof, if one is asked for; else by the certificate that the model or trace carries, if it is good. With the
+    certificate for the machine asked for."""
     if prove and not isinstance(source, Replayed):
-        return proved_by(source)
-    if not certificate_of(source):
-        return never_proved
+        return proved_by(source), certificate_on(source, asked)
+    stored = certificate_of(source)
+    if not stored:
+        return never_proved, None
     fault = next(unproved(source), None)
     if fault is None:
-        return proved_by_certificate(source)
+        return proved_by_certificate(source), certify(claimed(stored)[0], asked)
     click.echo(f"{source.subject.name}: its certificate proves nothing of this: {fault}", err=True)
-    return never_proved
+    return never_proved, None
 
 
 def _fails(report: Report, fail_on: str) -> bool:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
+from pocketnn.audit.report import Proof, Reachable
 from pocketnn.prove.certificate import Certificate, Limit, SiteBound
 
-__all__ = ["as_text"]
+__all__ = ["as_proof", "as_text"]
 
 _LEGEND = """\
 range: what the exact results cannot leave; '=' where emulation attained every bound of it, else it is an upper bound.
@@ -45,6 +46,27 @@ def as_text(certificate: Certificate) -> Iterator[str]:
             yield f"  {_limit(limit)}"
     yield ""
     yield from _wrapped(_verdict(certificate))
+
+
+def as_proof(certificate: Certificate) -> Proof:
+    """The certificate for the page of an audit."""
+    notes = [*certificate.notes, *(f"provable, all else as given: {_limit(limit)}" for limit in certificate.limits)]
+    if certificate.counterexample:
+        notes.append(f"overflow seen when emulated: {certificate.counterexample.witness}")
+    return Proof(
+        _claim(certificate),
+        certificate.proved,
+        _verdict(certificate),
+        tuple(
+            Reachable(
+                site.site, site.op, (site.span.lo, site.span.hi), site.attained, site.bits, site.word,
+                site.fits and not site.zero_divisor,
+            )
+            for site in certificate.sites
+        ),
+        tuple(notes),
+        tuple((f"{a.site}{list(a.element)} = {a.bound:,}", a.inputs) for a in certificate.attaining),
+    )  # fmt: skip
 
 
 def _claim(certificate: Certificate) -> str:

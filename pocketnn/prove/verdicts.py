@@ -10,10 +10,10 @@ from pocketnn.audit.source import Evaluation, Source, Training, fact
 from pocketnn.audit.verdict import Proved, Target, never_proved
 from pocketnn.machine import Machine
 from pocketnn.prove import inference, stored, training
-from pocketnn.prove.certificate import Program
+from pocketnn.prove.certificate import Certificate, Program
 from pocketnn.train import architecture_of
 
-__all__ = ["certificate_of", "proved_by", "proved_by_certificate", "safe_sites", "unproved"]
+__all__ = ["certificate_of", "certificate_on", "proved_by", "proved_by_certificate", "safe_sites", "unproved"]
 
 
 def proved_by(source: Source, inputs: tuple[int, int] = (0, 255)) -> Proved:
@@ -26,6 +26,19 @@ def proved_by(source: Source, inputs: tuple[int, int] = (0, 255)) -> Proved:
             return _proved(inference.program_of(source.saved, inputs))
         case _:
             return never_proved
+
+
+def certificate_on(source: Source, target: Target, inputs: tuple[int, int] = (0, 255)) -> Certificate | None:
+    """The certificate that `proved_by` rests on, for one target."""
+    match source:
+        case Training():
+            dataset = source.dataset
+            plan = training.Training(source.recipe, dataset.pixels, dataset.classes, inputs)
+            return training.certify(plan, target, len(dataset.train.labels))
+        case Evaluation() if not source.saved.architecture.batch_norm:
+            return inference.prove_inference(source.saved, inputs, target)
+        case _:
+            return None
 
 
 def certificate_of(source: Source) -> str:
@@ -42,8 +55,7 @@ def certificate_of(source: Source) -> str:
 def proved_by_certificate(source: Source) -> Proved:
     """Whether the training that the certificate of `source` is about can overflow at a site: proved again for each
     target, from its claim alone. Only once `unproved` has found nothing."""
-    claim, _ = stored.claimed(certificate_of(source))
-    return _proved(claim.run)
+    return _proved(stored.claimed(certificate_of(source))[0].run)
 
 
 def unproved(source: Source) -> Iterator[str]:

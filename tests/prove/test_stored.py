@@ -62,6 +62,22 @@ def test_the_audit_of_the_model_and_of_the_trace_says_proved(trained):
     assert verdicts(trace)[0]["loss.epoch_add"] == "proved"
 
 
+def test_the_page_has_the_certificate_and_inputs_that_attain_its_bounds(trained, tmp_path):
+    model = trained[0]
+    page = tmp_path / "p.html"
+    assert run("audit", model, "--limit", 60, "--html", page).exit_code == 0
+    text = page.read_text()
+    assert "PROVED: nothing can overflow on 32 wrap" in text
+    assert "any run on any images of pixels 0..16" in text
+    run("audit", model, "--limit", 60, "--html", page, "--prove", "--word", 17)
+    text = page.read_text()
+    assert "NOT PROVED: " in text
+    assert text.count('<img class="input" alt="64 pixels from 0 to 255" src="data:image/png;base64,') >= 1
+    assert "an input that attains fc1.forward.mac[0, " in text
+    run("audit", "--limit", 60, "--hidden", 6, "--html", page)
+    assert "Certificate" not in page.read_text()
+
+
 def test_a_folder_of_weights_carries_it_too(trained, tmp_path):
     assert run("train", *SMALL, "--prove", 32, "--save", tmp_path / "w").exit_code == 0
     assert set(verdicts(tmp_path / "w", "--limit", 60)[0].values()) == {"proved"}
