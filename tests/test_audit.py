@@ -101,6 +101,15 @@ def test_certified_machines_compute_the_exact_run(bits):
             assert run.epochs == expected.epochs
 
 
+def test_a_certified_machine_has_the_counts_of_the_exact_run_site_by_site(report):
+    """Nothing overflowed there, but updates vanished, as they did exactly."""
+    for place, outcome in enumerate(report.outcomes):
+        assert sum(site.cells[place].flags.vanished for site in report.sites) == outcome.flags.vanished > 0
+        if not outcome.emulated:
+            assert outcome.flags == report.exact.flags
+    assert not all(outcome.emulated for outcome in report.outcomes)
+
+
 def test_report_has_every_machine_in_both_modes(report):
     assert [str(outcome.target) for outcome in report.outcomes] == [
         f"{bits} {mode}" for bits in (8, 16, 32) for mode in ("wrap", "saturate")

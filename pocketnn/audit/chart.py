@@ -10,8 +10,7 @@ import base64
 import io
 import math
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,6 +43,7 @@ _STYLE: Any = {
     "axes.facecolor": "none",
 }
 _EDGE_LINE: dict[str, Any] = {"color": _EDGE, "linestyle": (0, (4, 3)), "linewidth": 1, "clip_on": False}
+_EPOCHS = 12  # so many of them are named at most
 _ROUND = 1  # decimals of a coordinate, in points
 _DROPPED = (
     (r"<defs>\s*<style.*?</style>\s*</defs>", ""),  # is in report.css
@@ -56,28 +56,27 @@ _DROPPED = (
 )
 
 
-@contextmanager
-def _axes(name: str, svg: list[str]) -> Iterator[Any]:
-    """Axes to draw on; the picture is put into `svg`, with a text for those who do not see it."""
+def _picture(name: str, draw: Callable[[Any], None]) -> str:
+    """What `draw` draws on axes, as SVG; name: a text for those who do not see it."""
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_STYLE):
+    file = io.StringIO()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # whatever the user's own configuration says
+        matplotlib.rcParams.update(_STYLE)
         figure = Figure(figsize=(3.3, 1.4))
-        axes = figure.add_axes((0.1, 0.18, 0.88, 0.7))
-        yield axes
-        file = io.StringIO()
-        metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        draw(figure.add_axes((0.1, 0.18, 0.88, 0.7)))
         canvas: Any = FigureCanvasSVG(figure)
-        canvas.print_svg(file, metadata=metadata)
+        canvas.print_svg(file, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = file.getvalue()
     for pattern, replacement in _DROPPED:
         text = re.sub(pattern, replacement, text, flags=re.DOTALL)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var(--{variable})")
     view, body = re.search(r'<svg [^>]*viewBox="([^"]*)"[^>]*>(.*)', text).groups()  # type: ignore[union-attr]
-    svg.append(f'<svg viewBox="{view}" role="img"><title>{name}</title>{body}')
+    return f'<svg viewBox="{view}" role="img"><title>{name}</title>{body}'
 
 
 def histogram(counts: Counts, bits: int, word: int) -> str:
@@ -89,8 +88,9 @@ def histogram(counts: Counts, bits: int, word: int) -> str:
     last = min(MAX_BITS, max(used[-1] if used else 1, bits, word) + 1)
     wrong = int(counts[word + 1 :].sum())
     said = "; ".join(f"{int(counts[b]):,} need {b}" for b in used)
-    svg: list[str] = []
-    with _axes(f"Results by the bits they need: {said}. {wrong:,} are beyond a word of {word} bits.", svg) as axes:
+    name = f"Results by the bits they need: {said}. {wrong:,} are beyond a word of {word} bits."
+
+    def draw(axes: Any) -> None:
         axes.set_yscale("log")
         colours = [_OVER if b > word else _BAR for b in used]
         axes.bar(used, [int(counts[b]) - 0.5 for b in used], 0.8, 0.5, color=colours, clip_on=False)
@@ -104,12 +104,13 @@ def histogram(counts: Counts, bits: int, word: int) -> str:
         axes.text(bits, 0.01, "\N{BLACK UP-POINTING TRIANGLE}", color=_INK, transform=at, ha="center", va="top", size=6)
         edge, left = word + 0.5, word > last / 2
         axes.axvline(edge, ymax=1.1, **_EDGE_LINE)
-        name = f"{word}-bit word" + (f", {compact(wrong)} beyond" if wrong else "")
+        label = f"{word}-bit word" + (f", {compact(wrong)} beyond" if wrong else "")
         axes.annotate(
-            name, (edge, 1.04), (-3 if left else 3, 0), ("data", "axes fraction"), "offset points",
+            label, (edge, 1.04), (-3 if left else 3, 0), ("data", "axes fraction"), "offset points",
             ha="right" if left else "left", color=_EDGE,
         )  # fmt: skip
-    return svg[0]
+
+    return _picture(name, draw)
 
 
 def course(seen: Observations, site: str, word: int) -> str:
@@ -120,9 +121,9 @@ def course(seen: Observations, site: str, word: int) -> str:
     ends = [tick for p in points for tick in (p.tick, p.tick + seen.width)]
     lower, upper = ([_signed_bits(value) for p in points for value in (p[i], p[i])] for i in (1, 2))  # lo, hi
     starts = [(tick, epoch) for tick, phase, epoch in seen.marks if phase == "train"]
-    svg: list[str] = []
     name = f"Smallest and largest result over the run, in all {lo:,} to {hi:,}, against a word of {word} bits."
-    with _axes(name, svg) as axes:
+
+    def draw(axes: Any) -> None:
         axes.fill(ends + ends[::-1], lower + upper[::-1], facecolor=_BAND, edgecolor=_BAR, linewidth=0.7, clip_on=False)
         axes.axhline(0, color=_SOFT, linewidth=0.6, clip_on=False)
         for sign in (-1, 1):
@@ -131,12 +132,14 @@ def course(seen: Observations, site: str, word: int) -> str:
         axes.annotate(f"{word}-bit word", (1, word - 1), (0, 2), corner, "offset points", ha="right", color=_EDGE)
         for tick, _ in starts:
             axes.axvline(tick, color=_RULE, linewidth=0.8, zorder=0, clip_on=False)
-        names = [f"epoch {epoch}" if epoch == 1 else str(epoch) for _, epoch in starts]
-        axes.set_xticks([tick for tick, _ in starts], names, ha="left")
+        named = starts[:: max(1, -(-len(starts) // _EPOCHS))]
+        names = [f"epoch {epoch}" if epoch == 1 else str(epoch) for _, epoch in named]
+        axes.set_xticks([tick for tick, _ in named], names, ha="left")
         axes.set_yticks([-(word - 1), 0, word - 1])
         axes.set_xlim(0, max(ends[-1], 1))
         axes.set_ylim(-1.05 * reach, 1.05 * reach)
-    return svg[0]
+
+    return _picture(name, draw)
 
 
 def image(pixels: Sequence[int]) -> str:
