@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ from pocketnn.arith.backend import Backend, Integers, Outcome, as_integers
 from pocketnn.arith.flags import CLEAN, Flags, Span
 from pocketnn.arith.native_library import library
 from pocketnn.arith.native_source import FOUND, KERNELS, LANES, kernel_name
-from pocketnn.arith.ops import Op, Tensor
+from pocketnn.arith.ops import OPS, Op, Tensor
 from pocketnn.arith.reference import Reference
 from pocketnn.arith.word import Overflow, Register, Role, Word
+from pocketnn.errors import PocketNNError
 
-__all__ = ["Native"]
+__all__ = ["Native", "sequence"]
 
 _OUTSIDE = 64  # bits of an integer from outside that C takes
 
@@ -36,7 +38,8 @@ class _Held:
     @property
     def shape(self) -> tuple[int, ...]:
         """Dimensions."""
-        return self.data.shape
+        shape: tuple[int, ...] = self.data.shape
+        return shape
 
     @property
     def size(self) -> int:
@@ -55,7 +58,7 @@ class _Held:
 class _Target(ctypes.Structure):
     """`target` of the C source."""
 
-    _fields_ = [(name, ctypes.c_int64) for name in ("lo", "hi", "mask", "sign", "saturate", "update")]  # noqa: RUF012  # as ctypes has it
+    _fields_ = [(name, ctypes.c_int64) for name in ("lo", "hi", "mask", "sign", "saturate", "update")]
 
 
 class Native(Backend):
@@ -124,9 +127,19 @@ class Native(Backend):
             rows, columns = 1, _size(shape)
         bits = _lane(sum(x.bits for x in operands), depth, op.rounds, to.word)
         if bits > 32:  # by what they hold, not by what they could: 128 bits take ten times as long as 64
-            bits = _lane(sum(_needed(x) for x in operands), depth, op.rounds, to.word)
+            bits = _lane(sum(_needed(x.data) for x in operands), depth, op.rounds, to.word)
         kept = [np.ascontiguousarray(x, LANES[bits].operand.removesuffix("_t")) for x in (left, right)]
-        return self._call(op, bits, [*(x.ctypes.data for x in kept), rows, depth, columns], shape, to)
+        return self._call(op, bits, [*(x.ctypes.data for x in kept), rows, depth, columns, None], shape, to)
+
+    def mac_fold(self, left: Integers, right: Integers, dtype: type, to: Register) -> tuple[Integers, Integers, int]:
+        """`sequential.fold` of (N, K) by (K, M), whole numbers in any dtype. `dtype` is not heeded."""
+        (rows, depth), columns = left.shape, right.shape[1]
+        bits = _lane(_needed(left) + _needed(right), depth, 2, to.word)
+        kept = [np.ascontiguousarray(x, LANES[bits].operand.removesuffix("_t")) for x in (left, right)]
+        overflows = np.empty((rows, columns), np.int64)
+        given = [*(x.ctypes.data for x in kept), rows, depth, columns, overflows.ctypes.data]
+        value, flags, _ = self._call(OPS["mac"], bits, given, overflows.shape, to)
+        return value.data, overflows > 0, flags.events
 
     def _call(self, op: Op, bits: int, given: list[Any], shape: tuple[int, ...], to: Register) -> Outcome:
         word = to.word
@@ -140,7 +153,17 @@ class Native(Backend):
         result.setflags(write=False)
         flags = Flags(*found[:7])
         ends = [(found[i] << 64) + (found[i + 1] & ((1 << 64) - 1)) for i in range(7, FOUND, 2)]
-        return Outcome(_Held(result, word.bits), CLEAN if flags == CLEAN else flags, Span(*ends) if result.size else None)
+        span = Span(*ends) if result.size else None
+        return Outcome(_Held(result, word.bits), CLEAN if flags == CLEAN else flags, span)
+
+
+@cache
+def sequence() -> Callable[[Integers, Integers, type, Register], tuple[Integers, Integers, int]] | None:
+    """`Native.mac_fold`; None where there is no C compiler, or it does not compile the kernels."""
+    try:
+        return Native().mac_fold
+    except PocketNNError:
+        return None
 
 
 def _kernels(loaded: ctypes.CDLL) -> dict[tuple[str, int], Any]:
@@ -149,7 +172,7 @@ def _kernels(loaded: ctypes.CDLL) -> dict[tuple[str, int], Any]:
     found = {}
     for op, bits in KERNELS:
         kernel = found[op.name, bits] = loaded[kernel_name(op, bits)]
-        taken = [array, number] * 3 + [number] * 2 if op.depth is None else [array] * 2 + [number] * 3
+        taken = [array, number] * 3 + [number] * 2 if op.depth is None else [array] * 2 + [number] * 3 + [array]
         kernel.argtypes = [*taken, array, array, array]
         kernel.restype = None
     return found
@@ -162,9 +185,9 @@ def _size(shape: tuple[int, ...]) -> int:
     return size
 
 
-def _needed(x: _Held) -> int:
+def _needed(x: Integers) -> int:
     """Bits that hold every element."""
-    return Word.holding(int(x.data.min(initial=0)), int(x.data.max(initial=0)))
+    return Word.holding(int(x.min(initial=0)), int(x.max(initial=0)))
 
 
 def _lane(term: int, depth: int, rounds: int, to: Word) -> int:

@@ -15,8 +15,8 @@ from pocketnn.arith.ops import OPS, Op
 __all__ = ["FOUND", "KERNELS", "LANES", "Lane", "kernel_name", "native_source"]
 
 FOUND = 15
-"""Length of what a kernel reports: events, elements, transient, corrupted, vanished, zero_divisions, first, then lo, hi,
-least and most as a high and a low half of 64 bits each."""
+"""Length of what a kernel reports: events, elements, transient, corrupted, vanished, zero_divisions, first; then lo,
+hi, least and most as a high and a low half of 64 bits each."""
 
 
 class Lane(NamedTuple):
@@ -166,10 +166,10 @@ _ARGMAX = """\
         exact = best;"""
 
 # Columns innermost, so that the compiler can compute several at a time. What a register holds after each term depends
-# on what it held before, so the terms of a column stay in order.
+# on what it held before, so the terms of a column stay in order. overflows: for the events of each element, or null.
 _FOLD = """
 void @name(const @operand *left, const @operand *right, int64_t rows, int64_t depth, int64_t columns,
-           const target *to, int64_t *result, int64_t *found)
+           int64_t *overflows, const target *to, int64_t *result, int64_t *found)
 {
     enum { BLOCK = 256 };
     summary s = nothing;
@@ -200,6 +200,9 @@ void @name(const @operand *left, const @operand *right, int64_t rows, int64_t de
                 const int64_t at = i * columns + start + j;
 
                 result[at] = (int64_t)held[j];
+                if (overflows) {
+                    overflows[at] = (int64_t)events[j];
+                }
                 element(&s, at, (int64_t)events[j], held[j] != exact[j], exact[j], negative[j], exact[j] - negative[j]);
             }
         }
@@ -257,6 +260,4 @@ def _fold(op: Op, bits: int) -> str:
     operands = ["factor", f"({lane})row[j]"] if product else [f"({lane})row[j]"]
     skip = _filled(_SKIP, bits) if product else ""
     entering = f"narrow{bits}(term, to)" if product else "term"
-    return _filled(
-        _FOLD, bits, name=kernel_name(op, bits), c=op.c.format(*operands), entering=entering, skip=skip
-    )
+    return _filled(_FOLD, bits, name=kernel_name(op, bits), c=op.c.format(*operands), entering=entering, skip=skip)
