@@ -68,6 +68,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "audit.observe": (30, "record"),
     "audit.propose": (30, "record"),
     "audit.mcu": (30, "record"),
+    "audit.device": (30, "record"),
     "audit.report": (30, "record"),
     "audit.data": (40, "both"),
     "audit.chart": (40, "both"),

@@ -7,6 +7,7 @@ from typing import Any
 
 from pocketnn import __version__
 from pocketnn.audit import chart
+from pocketnn.audit.device import device_rows
 from pocketnn.audit.memory import bytes_of, needs
 from pocketnn.audit.report import Outcome, Report
 from pocketnn.audit.sections import accuracy, fitting, kilobytes
@@ -67,6 +68,7 @@ def _context(report: Report, safe: Any) -> dict[str, Any]:
         "quiet": [site for site in sites if not site["loud"]],
         "observed": report.seen is not None,
         "proposal": _proposal(report),
+        "devices": device_rows(report.devices),
         "advice": [(advice.change, _outcome(advice.outcome, report)) for advice in report.advice],
     }
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pocketnn.arith import Flags, Role
+from pocketnn.audit.device import Device
 from pocketnn.audit.mcu import Mcu
 from pocketnn.audit.memory import Stored
 from pocketnn.audit.observe import Observations
@@ -67,7 +68,8 @@ class Report:
     """An audit. exact: the run on 48-bit registers, exact unless it overflowed even those. asked: the outcome that
     decides the verdict. outcomes: every target. sites: a verdict per site with a cell per outcome, same order. seen:
     what was observed of the exact run, if it was. proposal: the narrowest registers, unless none would do. mcu: the
-    microcontroller asked for. advice: changes that make the site fit at which the machine asked for broke first."""
+    microcontroller asked for. advice: changes that make the site fit at which the machine asked for broke first.
+    devices: what the exported network took on targets."""
 
     subject: Subject
     exact: Outcome
@@ -78,6 +80,7 @@ class Report:
     proposal: Proposal | None = None
     mcu: Mcu | None = None
     advice: tuple[Advice, ...] = ()
+    devices: tuple[Device, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

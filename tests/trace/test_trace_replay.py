@@ -71,10 +71,10 @@ def test_other_programs_replay_identically(tmp_path, anywhere, bits):
         with record(machine(bits), path, full) as m:
             odd_program(m)
         with Trace(path) as trace:
-            assert [replay(trace, backend).first for backend in anywhere] == [None] * 3
+            assert [replay(trace, backend).first for backend in anywhere] == [None] * len(anywhere)
     convolved(tmp_path / "c.pnt", machine(bits))
     with Trace(tmp_path / "c.pnt") as trace:
-        assert [replay(trace, backend).first for backend in anywhere] == [None] * 3
+        assert [replay(trace, backend).first for backend in anywhere] == [None] * len(anywhere)
 
 
 @pytest.fixture
