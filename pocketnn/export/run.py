@@ -67,6 +67,7 @@ TARGETS: dict[str, Target] = {
         },
         "instructions",
     ),
+    "stm8": Target("STM8S208 in uCsim", {"make": "make", "sdcc": "sdcc", "sstm8": "sdcc-ucsim"}),
 }
 
 
