@@ -27,7 +27,7 @@ from pocketnn.export import (
     sizes,
 )
 from pocketnn.export import verify_device as verify
-from pocketnn.machine import Machine, Widths
+from pocketnn.machine import Machine
 from pocketnn.recipe import ALGORITHMS, Recipe
 from pocketnn.saved import Saved, load_saved
 from pocketnn.trace import Trace
@@ -66,15 +66,12 @@ def export_command(
     data: str,
     limit: int | None,
     activation: str | None,
-    word: Widths,
-    accumulator: int | None,
-    overflow: str,
     train: bool,
     golden: int,
     plain_int: bool,
     targets: tuple[str, ...],
     as_json: bool,
-    **recipe: Any,
+    **options: Any,
 ) -> None:
     """Write the network of the weights MODEL as portable C99 for the machine asked for, with a test program.
 
@@ -87,14 +84,15 @@ def export_command(
     """
     dataset = load_dataset(data, limit)
     saved = load_saved(model, dataset, activation)
+    widths = widths_of(options.pop("word"), options.pop("accumulator"))
+    machine = Machine(None, widths, overflow_of(options.pop("overflow")))
 
     def run(m: Machine, steps: int) -> None:
         if train:
-            run_training(m, saved, dataset, Recipe(**recipe), steps)
+            run_training(m, saved, dataset, Recipe(**options), steps)
         else:
             run_inference(m, saved, dataset, steps)
 
-    machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow))
     exported = export(machine, run, out, golden, plain_int)
     found = _data(exported, saved, str(model), machine, "training" if train else "inference")
     found["runs"] = [_run_on(out, target) for target in targets]
