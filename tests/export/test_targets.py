@@ -151,7 +151,7 @@ def test_sizes(tmp_path, target):
     require(target)
     exported = export_digits(machine(16), tmp_path / "out", True, 1)
     found = sizes(exported.folder, target)
-    assert 0 < found["bss"] + found["data"] <= exported.source.layout.ram + 8  # what is never read is left out
+    assert 0 < found["bss"] + found["data"] <= exported.source.layout.ram + 16  # gaps; what is never read is left out
     assert found["text"] > exported.source.layout.flash
 
 
