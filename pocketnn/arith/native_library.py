@@ -82,6 +82,9 @@ def _build(command: list[str], source: str, path: Path) -> None:
 
 
 def _run(command: list[str], text: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, input=text, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
-    )
+    try:
+        return subprocess.run(
+            command, input=text, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise TargetError(f"the C compiler of the backend c does not run: {error}; name another in CC") from error

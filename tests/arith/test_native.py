@@ -114,6 +114,17 @@ def test_a_compiler_that_fails(cache, tmp_path, monkeypatch):
     assert list(cache.iterdir()) == []
 
 
+def test_a_compiler_that_does_not_run_or_end(cache, tmp_path, monkeypatch):
+    monkeypatch.setenv("CC", script(tmp_path / "slow", "exec sleep 30"))
+    monkeypatch.setattr(made, "_SECONDS", 0.1)
+    with pytest.raises(TargetError, match=r"does not run: .*timed out"):
+        Native()
+    (tmp_path / "slow").write_bytes(b"\x7fELF")
+    with pytest.raises(TargetError, match=r"does not run: .*format"):
+        Native()
+    assert native.sequence() is None
+
+
 def test_a_damaged_library_is_named(cache):
     program = f"from pocketnn.arith import native_library as made; made._FLAGS = {made._FLAGS}; made.library()"
     subprocess.run([sys.executable, "-c", program], check=True)
