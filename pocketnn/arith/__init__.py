@@ -5,6 +5,7 @@ from pocketnn.arith.extent import Extent, measured, settled, spans_of
 from pocketnn.arith.flags import CLEAN, OWN_RANGE, Flags, OwnRange, Span, Terms, add_flags, merge_spans
 from pocketnn.arith.interval import Interval
 from pocketnn.arith.lockstep import Lockstep, Pair
+from pocketnn.arith.native import Native
 from pocketnn.arith.ops import OPS, Op, Tensor
 from pocketnn.arith.ranges import Partition, Ranges
 from pocketnn.arith.reference import Narrowing, Reference, narrowings, plain
@@ -28,6 +29,7 @@ __all__ = [
     "Interval",
     "Lockstep",
     "Narrowing",
+    "Native",
     "Op",
     "Outcome",
     "Overflow",

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pocketnn.arith import sequential
+from pocketnn.arith import native, sequential
 from pocketnn.arith.backend import Outcome
 from pocketnn.arith.carrier import EXACT32, Array, Carrier, exact_dtype, extremes, recast
 from pocketnn.arith.flags import CLEAN, Flags, Span, Terms
@@ -51,8 +51,9 @@ def mac(args: tuple[Carrier, Carrier], to: Register, measure: bool, use_compiled
     def fold(where: Array | None) -> tuple[Array, Array, int]:
         largest = a.magnitude * b.magnitude
         lane = sequential.lane_dtype(largest, to)
-        if use_compiled and compiled is not None and lane is not object:
-            stored, touched, events = compiled.mac_fold(a.data, b.data, lane, to)
+        kernel = _kernel() if use_compiled and lane is not object else None
+        if kernel is not None:
+            stored, touched, events = kernel(a.data, b.data, lane, to)
             return (stored, touched, events) if where is None else (stored[where], touched[where], events)
         if where is None:
             return sequential.fold(a.data.T[:, :, None], b.data[:, None, :], largest, to)
@@ -60,6 +61,12 @@ def mac(args: tuple[Carrier, Carrier], to: Register, measure: bool, use_compiled
         return sequential.fold(a.data[rows].T, b.data[:, columns], largest, to)
 
     return _certified(exact, absolute, fold, to, measure)
+
+
+def _kernel() -> Any:
+    """The compiled fold: numba's, else the C compiler's, which takes one to two times as long and an
+    eighth of NumPy's time; None if there is neither."""
+    return compiled.mac_fold if compiled is not None else native.sequence()
 
 
 def total(args: tuple[Carrier, int], to: Register, measure: bool) -> Outcome:

@@ -31,14 +31,14 @@ class Vector(Backend):
     """NumPy arrays, equal to Reference in every value, flag and (with `measure`) span.
 
     measure: also report each op's exact range before narrowing. compiled: run folds that need the sequence in the
-    compiled kernel of the extra `fast`; None means when it is installed. Raises UsageError if it is asked for and
-    missing.
+    compiled kernel of the extra `fast`; None means when it is installed, and where it is not, in the kernel that a C
+    compiler makes, if there is one. Raises UsageError if it is asked for and missing.
     """
 
     def __init__(self, measure: bool = False, compiled: bool | None = None) -> None:
         if compiled and not folds.HAVE_COMPILED:
             raise UsageError("the compiled kernel needs numba: pip install 'pocketnn[fast]'")
-        use = folds.HAVE_COMPILED if compiled is None else compiled
+        use = compiled is not False
         # Freeing one large block teaches glibc's malloc to keep freed memory (its thresholds follow the largest block
         # freed); without it each step of an MNIST run faults 200 pages in anew, a third of the run. The block is
         # never touched, so it costs nothing; other allocators ignore it.
@@ -51,7 +51,7 @@ class Vector(Backend):
 
     def measuring(self) -> Vector:
         """This backend, reporting spans."""
-        return self if self.measure else Vector(True, self._use)
+        return self if self.measure else Vector(True, None if self._use else False)
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> Outcome:
         """Execute `op` on arrays; see Backend.apply."""

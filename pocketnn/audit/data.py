@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pocketnn.arith import MAX_BITS, MIN_BITS, Flags
+from pocketnn.audit.device import device_data
 from pocketnn.audit.memory import bytes_of, needs
 from pocketnn.audit.report import Outcome, Report
 from pocketnn.audit.sections import fitting
@@ -30,6 +31,7 @@ def as_data(report: Report) -> dict[str, Any]:
         "runs": [outcome_data(o) for o in (report.exact, *report.outcomes)],
         "proposal": _proposal_data(report),
         "advice": [{"site": a.site, "change": a.change, "run": outcome_data(a.outcome)} for a in report.advice],
+        "devices": [device_data(device) for device in report.devices],
         "sites": [_site_data(site, report) for site in report.sites],
     }
 

@@ -10,6 +10,7 @@ from typing import Any
 from pocketnn import __version__
 from pocketnn.arith import MAX_BITS, MIN_BITS
 from pocketnn.audit import chart
+from pocketnn.audit.device import device_rows
 from pocketnn.audit.memory import bytes_of, needs
 from pocketnn.audit.report import Outcome, Report
 from pocketnn.audit.sections import accuracy, fitting, kilobytes
@@ -79,6 +80,7 @@ def _context(report: Report, safe: Any) -> dict[str, Any]:
         "proposal": _proposal(report),
         "proof": report.proof,
         "reached": [(text, safe(chart.image(pixels))) for text, pixels in report.proof.images] if report.proof else [],
+        "devices": device_rows(report.devices),
         "advice": [(advice.change, _outcome(advice.outcome, report)) for advice in report.advice],
     }
 

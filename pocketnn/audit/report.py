@@ -79,7 +79,8 @@ class Report:
     decides the verdict. outcomes: every target. sites: a verdict per site with a cell per outcome, same order. seen:
     what was observed of the exact run, if it was. proposal: the narrowest registers, unless none would do. mcu: the
     microcontroller asked for. advice: changes that make the site fit at which the machine asked for broke first. proof:
-    what a certificate says of the machine asked for, where one was asked for or stored."""
+    what a certificate says of the machine asked for, where one was asked for or stored.
+    devices: what the exported network took on targets."""
 
     subject: Subject
     exact: Outcome
@@ -91,6 +92,7 @@ class Report:
     mcu: Mcu | None = None
     advice: tuple[Advice, ...] = ()
     proof: Proof | None = None
+    devices: tuple[Device, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

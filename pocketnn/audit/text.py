@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pocketnn.arith import Overflow
+from pocketnn.audit.device import device_lines
 from pocketnn.audit.report import Outcome, Report
 from pocketnn.audit.sections import accuracy, advice_lines, proposal_lines, wrapped
 from pocketnn.audit.verdict import Cell, SiteVerdict, Verdict
@@ -70,6 +71,9 @@ def as_text(report: Report) -> Iterator[str]:
         yield ""
     if report.advice:
         yield from advice_lines(report)
+        yield ""
+    if report.devices:
+        yield from device_lines(report.devices)
         yield ""
     verdict = "OVERFLOWS" if report.asked.overflowed else "no overflow"
     yield f"{report.asked.name}: {verdict}"

@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from pocketnn.audit import Evaluation, Report, Source, Target, Training, as_data, as_text, audit_source
+from pocketnn.audit.device import check_same_network, read_figures
 from pocketnn.audit.html import as_html, check_library
 from pocketnn.audit.mcu import MCUS, find_mcu
 from pocketnn.audit.replayed import Replayed
@@ -67,6 +68,12 @@ def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) ->
 )
 @click.option("--mcu", callback=_list_mcus, help="Say whether it fits this microcontroller; 'list' shows the table.")
 @click.option(
+    "--figures",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Also show a target's figures: what `pocketnn export --run TARGET --json` wrote. Repeatable.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(["corrupted", "any", "none"]),
     default="any",
@@ -93,6 +100,7 @@ def audit(
     overflow: str,
     words: tuple[int, ...],
     mcu: str | None,
+    figures: tuple[Path, ...],
     fail_on: str,
     advise: bool,
     prove: bool,
@@ -112,6 +120,7 @@ def audit(
     if it overflows or divides by zero, by corrupted only if final values are wrong, by none never.
     """
     part = find_mcu(mcu) if mcu else None
+    devices = tuple(device for path in figures for device in read_figures(path))
     asked = Target(widths_of(word, accumulator), overflow_of(overflow))
     if witness and witness.suffix == ".vec":
         raise UsageError(f"--witness {witness}: name the pytest module; the vectors go beside it, into a .vec file")
@@ -123,6 +132,7 @@ def audit(
     with contextlib.ExitStack() as stack:
         source = _source(program, data, limit, options, stack)
         proved, certificate = _proved(source, prove, asked)
+        check_same_network(devices, source.subject.facts.get("dims"))
 
         def recorder(machine: Machine) -> contextlib.AbstractContextManager[Machine]:
             return recording(machine, source, options)
@@ -137,7 +147,7 @@ def audit(
             advice=advise,
             recorder=recorder,
         )
-    report = replace(report, mcu=part, proof=as_proof(certificate) if certificate else None)
+    report = replace(report, mcu=part, devices=devices, proof=as_proof(certificate) if certificate else None)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))
     _write_files(report, html, witness, sarif)
     sys.exit(1 if _fails(report, fail_on) else 0)

@@ -4,17 +4,19 @@ from pocketnn.export.device import Mismatch, Verdict, read_log, verify_device
 from pocketnn.export.graph import StepProgram, step_program
 from pocketnn.export.model import run_boundaries, run_inference, run_training
 from pocketnn.export.project import Exported, check_folder, export
-from pocketnn.export.run import TARGETS, run_target, sizes
+from pocketnn.export.run import TARGETS, Counts, count_steps, run_target, sizes
 from pocketnn.export.source import c_source
 
 __all__ = [
     "TARGETS",
+    "Counts",
     "Exported",
     "Mismatch",
     "StepProgram",
     "Verdict",
     "c_source",
     "check_folder",
+    "count_steps",
     "export",
     "read_log",
     "run_boundaries",

@@ -93,11 +93,7 @@ def golden_header(source: Source, steps: Sequence[GoldenStep]) -> str:
             lines += array_lines(declaration, step.inputs[key])
         lines += _pointers(place.kind, f"golden_{place.name}", [f"{place.name}_{i}" for i in range(len(steps))])
         copy = [f"{place.name}[i] = golden_{place.name}[step][i];"]
-        copies += [
-            f"    static {place.kind} {place.name}[{place.size}];",
-            "",
-            *[f"    {x}" for x in flat_loop(place.size, copy)],
-        ]
+        copies += [f"    {x}" for x in flat_loop(place.size, copy)]
     names = list(steps[0].digests)
     for number, name in enumerate(names):
         lines.append(f'static POCKETNN_FAR char golden_site_{number}[] = "{name}";')
@@ -107,9 +103,15 @@ def golden_header(source: Source, steps: Sequence[GoldenStep]) -> str:
     call = ", ".join(place.name for place in source.layout.inputs.values())
     lines += [
         "",
-        "static void golden_step(uint16_t step)",
+        *[f"static {place.kind} {place.name}[{place.size}];" for place in source.layout.inputs.values()],
+        "",
+        "static void golden_inputs(uint16_t step)",
         "{",
-        *copies,
+        *(copies or ["    (void)step;"]),
+        "}",
+        "",
+        "static void golden_step(void)",
+        "{",
         f"    pocketnn_step({call});",
         "}",
         "",

@@ -46,24 +46,26 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class _Keyed:
+    key: Key
+
+
+class Carried(_Keyed):
     """What the event of this key left in the step before."""
 
-    key: Key
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(_Keyed):
     """What the event of this key made in this step."""
 
-    key: Key
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(_Keyed):
     """What is handed in anew at each step, for the `load` of this key."""
 
-    key: Key
+    __slots__ = ()
 
 
 Source = Constant | Carried | Local | Given

@@ -11,6 +11,7 @@ from pocketnn.arith import Role
 from pocketnn.data import Dataset
 from pocketnn.dfa import Learner
 from pocketnn.errors import UsageError
+from pocketnn.export.boundaries import boundary_images
 from pocketnn.export.graph import FEWEST_STEPS
 from pocketnn.init import Rand
 from pocketnn.machine import Machine
@@ -23,15 +24,17 @@ __all__ = ["run_boundaries", "run_inference", "run_training"]
 
 
 def run_inference(m: Machine, saved: Saved, dataset: Dataset, steps: int) -> None:
-    """Predict two made-up images and the first test images, one a step; with batch normalisation a batch a step.
+    """Predict made-up images and the first test images, one a step; with batch normalisation a batch a step.
 
-    The two have what real images may not: every pixel at its most, so that none goes unnoticed; and every grey.
+    Two have what real images may not: every pixel at its most, so that none goes unnoticed; and every grey. In at most
+    half of the steps more follow that lead the first layer to its boundaries (`boundary_images`).
     Raises UsageError if there are not enough images.
     """
     rows = saved.rows if saved.architecture.batch_norm else 1
     pixels = np.arange(dataset.pixels)
     designed = [np.full_like(pixels, 255), pixels * 37 % 256]
-    images = np.concatenate([np.array(designed, np.uint8), dataset.test.images])
+    edges = boundary_images(saved, m.widths[Role.ACCUMULATOR], steps // 2)
+    images = np.concatenate([np.array(designed, np.uint8), edges, dataset.test.images])
     if steps * rows > len(images):
         raise UsageError(f"{steps} steps of {rows} images, but there are {len(images)}; ask for fewer")
     network = Network(m, saved.architecture, saved.parameters)

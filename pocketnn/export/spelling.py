@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pocketnn.arith import Op, Overflow, Register, Word
+from pocketnn.arith.c_helpers import ORDER, ROOT
 from pocketnn.errors import UsageError
 
 __all__ = ["Operand", "Spelling", "c_type", "check_plain", "storage_bits"]
@@ -84,9 +85,9 @@ class Spelling:
         if op.name not in _GROWTH:
             values = [x.text for x in operands]
             if "GREATEST" in op.c or "LEAST" in op.c:
-                self._define_order()
+                self.helpers["order"] = ORDER
             if "root" in op.c:
-                self._define_root()
+                self.helpers["root"] = ROOT
                 values = [f"(int64_t){x.text}" for x in operands]
             return Operand(op.c.format(*values), max(x.bits for x in operands))
         bits = _GROWTH[op.name](*[x.bits for x in operands])
@@ -162,21 +163,6 @@ class Spelling:
             f"    return ({kind})(x < {word.lo} ? {word.lo} : x > {word.hi} ? {word.hi} : x);\n}}\n"
         )
         return name
-
-    def _define_order(self) -> None:
-        self.helpers["order"] = (
-            "#define GREATEST(a, b) ((a) > (b) ? (a) : (b))\n#define LEAST(a, b) ((a) < (b) ? (a) : (b))\n"
-        )
-
-    def _define_root(self) -> None:
-        self.helpers["root"] = (
-            "/* Floor of the square root; 0 for negative x. */\n"
-            "static int64_t root(int64_t x)\n{\n"
-            "    int64_t result = 0;\n    int64_t bit;\n\n"
-            "    for (bit = (int64_t)1 << 23; bit > 0; bit /= 2) {\n"
-            "        if ((result + bit) * (result + bit) <= x) {\n            result += bit;\n        }\n    }\n"
-            "    return result;\n}\n"
-        )
 
     def _wide_product(self, operands: list[Operand]) -> str:
         self.helpers["product"] = (

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pocketnn.arith import Backend, Overflow, Reference, Vector
+from pocketnn.arith import Backend, Native, Overflow, Reference, Vector
 from pocketnn.arith.backend import Integers
 from pocketnn.errors import CorruptError
 from pocketnn.machine import Ledger, Machine, Widths
@@ -20,7 +20,11 @@ from pocketnn.trace.schema import INTERVAL
 
 __all__ = ["BACKENDS", "Divergence", "Replay", "replay", "what_if"]
 
-BACKENDS: dict[str, Callable[[], Backend]] = {"reference": Reference, "vector": lambda: Vector(measure=True)}
+BACKENDS: dict[str, Callable[[], Backend]] = {
+    "reference": Reference,
+    "vector": lambda: Vector(measure=True),
+    "c": Native,
+}
 
 Progress = Callable[[str, int, int], None]
 

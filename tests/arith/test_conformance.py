@@ -17,11 +17,13 @@ from conformance import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pocketnn.arith import INT8, OPS, Overflow, Reference, Register, Role, Vector
+from pocketnn.arith import INT8, OPS, Native, Overflow, Reference, Register, Role, Vector
 from pocketnn.arith.folds import HAVE_COMPILED
+from pocketnn.arith.native_library import compiler
 from pocketnn.errors import DivergenceError
 
 needs_numba = pytest.mark.skipif(not HAVE_COMPILED, reason="numba, the optional extra 'fast', is not installed")
+needs_cc = pytest.mark.skipif(compiler() is None, reason="no C compiler; apt-get install gcc libc6-dev")
 
 
 def vector(measure, compiled):
@@ -37,6 +39,7 @@ BACKENDS = [
     vector(measure=True, compiled=True),
     vector(measure=False, compiled=False),
     vector(measure=False, compiled=True),
+    pytest.param(Native, id="Native", marks=[needs_cc]),
     pytest.param(Reference, id="Reference"),
 ]
 every_backend = pytest.mark.parametrize("factory", BACKENDS)

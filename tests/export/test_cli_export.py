@@ -1,7 +1,9 @@
 """`pocketnn export` and `pocketnn verify-device`."""
 
 import json
+from importlib.resources import files
 
+import jsonschema
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -32,8 +34,12 @@ def test_export_writes_runs_and_compares(weights, tmp_path):
     found = json.loads(run("export", weights, "--out", out, *options, "--json").stdout)
     assert found["schema"] == "pocketnn-export/1"
     assert (found["ops"], found["golden_steps"], found["layers"]) == (20, 4, [64, 16, 10])
-    assert found["verdict"] == {"steps": 4, "results": 80, "identical": True, "first": None}
-    assert found["size"]["text"] > found["flash_bytes"] > 2 * 64 * 16
+    (on_host,) = found["runs"]
+    assert on_host["verdict"] == {"steps": 4, "results": 80, "identical": True, "first": None}
+    assert on_host["size"]["text"] > found["flash_bytes"] > 2 * 64 * 16
+    assert (on_host["target"], on_host["counts"], found["machine"], found["use"]) == (
+        "host", None, "16 wrap", "inference",
+    )  # fmt: skip
     header = (out / "network.h").read_text()
     assert f"#define POCKETNN_FLASH_BYTES {found['flash_bytes']}\n" in header
     assert f"#define POCKETNN_RAM_BYTES {found['ram_bytes']}\n" in header
@@ -74,3 +80,80 @@ def test_missing_tools_name_the_package(weights, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     result = run("export", weights, "--out", tmp_path / "out", "--run", "riscv", code=2)
     assert "apt-get install make gcc-riscv64-unknown-elf qemu-system-misc" in result.stderr
+
+
+# --- figures in the audit -----------------------------------------------------------------------------------
+
+
+def figures(**changes):
+    run = {
+        "target": "avr",
+        "what": "a <chip>",
+        "verdict": {"steps": 2, "identical": True},
+        "size": {"text": 100, "data": 20, "bss": 3},
+        "counts": {"unit": "cycles", "steps": [1200, 1100], "within": 0},
+    }
+    found = {"model": "m.npz", "use": "inference", "machine": "16 wrap", "layers": [64, 16, 10]}
+    return {"schema": "pocketnn-export/1", **found, "runs": [run], **changes}
+
+
+@pytest.fixture
+def audit(weights, tmp_path):
+    """`pocketnn audit` of the weights, with these files of figures."""
+
+    def on(*contents, options=(), code=1):
+        paths = []
+        for number, content in enumerate(contents):
+            paths += ["--figures", tmp_path / f"{number}.json"]
+            paths[-1].write_text(content if isinstance(content, str) else json.dumps(content))
+        return run("audit", weights, "--limit", 20, "--words", "8", *paths, *options, code=code)
+
+    return on
+
+
+def test_figures_of_targets_stand_in_the_report(audit, tmp_path):
+    other = figures(runs=[{**figures()["runs"][0], "counts": None, "verdict": {"steps": 2, "identical": False}}])
+    text = audit(figures(), other, options=["--html", tmp_path / "a.html", "--word", 8]).stdout
+    assert "  a <chip>: 120 B of flash, 23 B of RAM, 1,100 to 1,200 cycles a step\n" in text
+    assert "    m.npz, inference, 16 wrap; 2 steps identical to the emulator\n" in text
+    assert "  a <chip>: 120 B of flash, 23 B of RAM, no counter\n" in text
+    assert "2 steps DIFFERS from the emulator" in text
+    page = (tmp_path / "a.html").read_text()
+    assert "<td>a &lt;chip&gt;</td>" in page
+    assert "<td>1,100 to 1,200 cycles a step</td>" in page
+
+
+def test_figures_of_targets_stand_in_the_json(audit):
+    found = json.loads(audit(figures(), options=["--word", 8, "--json"]).stdout)
+    schema = json.loads(files("pocketnn.audit").joinpath("schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(found)
+    (device,) = found["devices"]
+    assert (device["counts"], device["layers"]) == (figures()["runs"][0]["counts"], [64, 16, 10])
+
+
+def test_an_audit_without_figures_says_nothing_of_targets(audit):
+    assert "on targets" not in audit(options=["--word", 8]).stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[", "not JSON"),
+        ([], "no figures of a target"),
+        ({"schema": "pocketnn-audit/2"}, "no figures of a target"),
+        (figures(runs=[]), "ran on no target"),
+        (figures(runs=[{}]), "not as `pocketnn export` wrote it"),
+        (figures(layers=[64, "16", 10]), "not as `pocketnn export` wrote it"),
+        (figures(use=3), "not as `pocketnn export` wrote it"),
+        (figures(runs=[{**figures()["runs"][0], "counts": {"unit": "cycles", "steps": []}}]), "counts of no step"),
+        (figures(layers=[64, 12, 10]), "figures of m.npz are of a network 64-12-10, audited is 64-16-10"),
+    ],
+)
+def test_bad_figures_are_one_line(audit, content, message):
+    result = audit(content, code=2)
+    assert message in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_figures_that_are_not_there(weights, tmp_path):
+    assert "no.json: No such file" in run("audit", weights, "--figures", tmp_path / "no.json", code=2).stderr

@@ -8,6 +8,8 @@ from exporting import digits, export_digits, machine, require, zoo
 
 from pocketnn.activations import ACTIVATIONS
 from pocketnn.arith import OPS, Overflow, Role
+from pocketnn.conv import Conv2d, ImageShape
+from pocketnn.data import load_dataset
 from pocketnn.errors import IncompleteError, TargetError, UsageError
 from pocketnn.export import export, read_log, run_boundaries, run_target, sizes, step_program, verify_device
 from pocketnn.export.graph import Carried, Constant
@@ -101,6 +103,24 @@ def test_training_with_all_that_recipes_offer(tmp_path):
     exported = export_digits(machine(16), tmp_path / "out", True, 5, saved, **options)
     assert any("carry" in site or "remainder" in site for site, _ in exported.source.program.state)
     assert judged(exported, OPT="-O1").first is None
+
+
+@pytest.mark.parametrize("overflow", Overflow)
+def test_convolution(tmp_path, overflow):
+    """Windows with padding, pooling by gathers and maxima: a program of one's own, for weights files hold none."""
+    rng = np.random.default_rng(2)
+    filters, bias = rng.integers(-90, 90, (3, 1, 3, 3)), rng.integers(-900, 900, (1, 3))
+    images = load_dataset("digits").test.images
+
+    def run(m, steps):
+        layer = Conv2d(m.scope("conv1"), ImageShape(1, 8, 8), filters, bias, "pocket_sigmoid", padding=1)
+        for step in range(1, steps + 1):
+            m.now("test", 0, step)
+            m.argmax(layer.forward(m.load(images[step : step + 1], Role.INPUT)))
+
+    exported = export(machine(12, overflow), run, tmp_path / "out", 4)
+    assert {"gather", "max"} <= {node.code.op.name for node in exported.source.program.nodes}
+    assert judged(exported).first is None
 
 
 def test_jitter_is_refused(tmp_path):

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 from traced import DATA, SATURATE, WRAP, convolved, edit, forge, machine, odd_program, recipe, rows, trained
 
-from pocketnn.arith import Overflow, Reference, Role, Vector, fit, plain
+from pocketnn.arith import Native, Overflow, Reference, Role, Vector, fit, plain
+from pocketnn.arith.native_library import compiler
 from pocketnn.arith.reference import narrowings
 from pocketnn.cli import main
 from pocketnn.errors import CorruptError, UsageError
@@ -23,6 +24,7 @@ BACKENDS = {
     "reference": Reference,
     "numpy": lambda: Vector(measure=True, compiled=False),
     "vector": lambda: Vector(measure=True),
+    **({"c": Native} if compiler() else {}),
 }
 
 
@@ -53,6 +55,15 @@ def test_trainings_replay_identically(tmp_path, anywhere, bits, overflow, change
             assert (found.first, found.events, found.status) == (None, trace.events, "complete")
 
 
+def test_the_backend_c_without_a_compiler_is_one_line(tmp_path, monkeypatch):
+    trained(tmp_path / "t.pnt", machine(8), epochs=1)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = run("replay", tmp_path / "t.pnt", "--backend", "c", code=2)
+    assert "the backend c needs a C compiler" in result.stderr
+    assert "apt-get install gcc" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("bits", [8, 16, 48])
 def test_other_programs_replay_identically(tmp_path, anywhere, bits):
     for name, full in (("a", False), ("b", True)):
@@ -60,10 +71,10 @@ def test_other_programs_replay_identically(tmp_path, anywhere, bits):
         with record(machine(bits), path, full) as m:
             odd_program(m)
         with Trace(path) as trace:
-            assert [replay(trace, backend).first for backend in anywhere] == [None] * 3
+            assert [replay(trace, backend).first for backend in anywhere] == [None] * len(anywhere)
     convolved(tmp_path / "c.pnt", machine(bits))
     with Trace(tmp_path / "c.pnt") as trace:
-        assert [replay(trace, backend).first for backend in anywhere] == [None] * 3
+        assert [replay(trace, backend).first for backend in anywhere] == [None] * len(anywhere)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@
 #include "network.h"
 #include "golden.h"
 #include "platform.h"
+#include "text.h"
 
 static uint32_t lines;
 static uint32_t of_step;
@@ -28,31 +29,10 @@ static uint32_t crc32(uint32_t crc, uint8_t byte)
     return (crc >> 4) ^ table[(crc ^ (uint32_t)(byte >> 4)) & 15u];
 }
 
-static void put_decimal(uint32_t number)
-{
-    char digits[10];
-    uint8_t count = 0;
-
-    do {
-        digits[count++] = (char)('0' + (char)(number % 10u));
-        number /= 10u;
-    } while (number > 0u);
-    while (count > 0u) {
-        platform_put(digits[--count]);
-    }
-}
-
 static void put_hex(uint32_t number)
 {
     for (int8_t shift = 28; shift >= 0; shift = (int8_t)(shift - 4)) {
         platform_put("0123456789abcdef"[(number >> shift) & 15u]);
-    }
-}
-
-static void put_text(const char *text)
-{
-    while (*text != '\0') {
-        platform_put(*text++);
     }
 }
 
@@ -103,7 +83,8 @@ int main(void)
     for (step = 0; step < GOLDEN_STEPS; step++) {
         site = 0;
         of_step = UINT32_C(0xFFFFFFFF);
-        golden_step(step);
+        golden_inputs(step);
+        golden_step();
         begin_line();
         put_text("= ");
         put_hex(~of_step);

@@ -32,6 +32,27 @@ void platform_end(int failed)
     }
 }
 
+/* Instructions retired; exact in QEMU with -icount. */
+static uint32_t retired(void)
+{
+    uint32_t count;
+
+    __asm__ volatile(".option push\n.option arch, +zicsr\n csrr %0, minstret\n.option pop" : "=r"(count) : : "memory");
+    return count;
+}
+
+static uint32_t began;
+
+void platform_count_from_zero(void)
+{
+    began = retired();
+}
+
+uint32_t platform_count(void)
+{
+    return retired() - began;
+}
+
 void start(void)
 {
     for (uint32_t *to = bss_start; to < bss_end; to++) {
