@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from pocketnn.arith import Flags, Role
+from pocketnn.audit.device import Device
 from pocketnn.audit.mcu import Mcu
 from pocketnn.audit.memory import Stored
 from pocketnn.audit.observe import Observations
