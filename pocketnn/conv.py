@@ -104,14 +104,13 @@ class Conv2d(Convolution):
         stride: int = 1,
         pool: tuple[int, int] = (2, 2),
     ) -> None:
-        forward = m.scope("forward")
-        loaded = forward.load(filters, Role.WEIGHT, at="load_filters")
+        loaded = m.load(filters, Role.WEIGHT, at="load_filters")
         if len(loaded.shape) != 4 or loaded.shape[1] != image.channels:
             raise ShapeError(f"filters {loaded.shape} do not match {image}: filters x channels x rows x columns")
         count, _, kh, kw = loaded.shape
-        rows = forward.reshape(loaded, (count, image.channels * kh * kw), Role.WEIGHT, at="flatten_filters")
-        weight = forward.transpose(rows, (1, 0), Role.WEIGHT, at="transpose_filters")
-        known = forward.load(bias, Role.BIAS, at="load_bias")
+        rows = m.reshape(loaded, (count, image.channels * kh * kw), Role.WEIGHT, at="flatten_filters")
+        weight = m.transpose(rows, (1, 0), Role.WEIGHT, at="transpose_filters")
+        known = m.load(bias, Role.BIAS, at="load_bias")
         activate = activation(m, activation_name, 1)
         super().__init__(m, image, (kh, kw), weight, known, activate, padding, stride, pool)
 
