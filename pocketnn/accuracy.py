@@ -16,7 +16,7 @@ from pocketnn.machine import Machine, Widths
 from pocketnn.recipe import Recipe
 from pocketnn.train import Progress, train
 
-__all__ = ["Reached", "mean_and_deviation", "measure"]
+__all__ = ["Reached", "curve", "mean_and_deviation", "measure"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,14 @@ class Reached:
     seconds: float
 
     @property
+    def percents(self) -> tuple[float, ...]:
+        """The accuracy after each epoch in percent."""
+        return tuple(100 * correct / self.total for correct in self.curve)
+
+    @property
     def percent(self) -> float:
         """The last epoch's accuracy in percent."""
-        return 100 * self.curve[-1] / self.total
+        return self.percents[-1]
 
 
 def measure(
@@ -67,3 +72,8 @@ def mean_and_deviation(runs: Sequence[Reached]) -> tuple[float, float]:
     """Mean and sample standard deviation (0 for a single run) of the last epochs' accuracies, in percent."""
     percents = [run.percent for run in runs]
     return mean(percents), stdev(percents) if len(percents) > 1 else 0.0
+
+
+def curve(runs: Sequence[Reached]) -> tuple[float, ...]:
+    """Mean accuracy in percent after each epoch, over runs of equal length."""
+    return tuple(map(mean, zip(*(run.percents for run in runs), strict=True)))

@@ -10,7 +10,7 @@ from pocketnn.arith import Role, Values
 from pocketnn.init import Rand, init_limit
 from pocketnn.loss import L2Loss
 from pocketnn.machine import Machine
-from pocketnn.nn import Dense, Network
+from pocketnn.nn import Layer, Network
 from pocketnn.recipe import Recipe
 from pocketnn.update import Rate, Update
 
@@ -102,7 +102,7 @@ class Learner:
     def _error(self, i: int, back: Values, delta_next: Values) -> Values:
         """The error that reaches hidden layer i: (W_next delta_next^T)^T, or `back` times its feedback matrix."""
         m = self._scopes[i]
-        following: Dense = self.network.layers[i + 1]
+        following: Layer = self.network.layers[i + 1]
         if self.feedback is None or self.network.layers[i].norm:
             columns = m.transpose(delta_next, (1, 0), Role.DELTA, at="transpose_delta")
             error = m.transpose(m.mac(following.weight, columns), (1, 0), at="transpose_error")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -9,11 +10,13 @@ from typing import Any
 
 from pocketnn.activations import activation
 from pocketnn.arith import Role, Values
+from pocketnn.conv import ImageShape
+from pocketnn.conv_layer import KERNEL, ConvLayer
 from pocketnn.errors import UsageError
 from pocketnn.init import Rand, init_limit
 from pocketnn.machine import Machine
 
-__all__ = ["Architecture", "BatchNorm", "Dense", "Network", "layer_names"]
+__all__ = ["Architecture", "BatchNorm", "Dense", "Layer", "Network", "layer_names"]
 
 
 def layer_names(count: int) -> list[str]:
@@ -113,10 +116,14 @@ class Dense:
         return self.norm.backward(g, neg_lr_inv) if self.norm else g
 
 
+Layer = Dense | ConvLayer
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """What a network is: layer sizes from input to output, one activation for all layers, batch normalisation.
 
+    conv: filters of each convolution layer, which come first; their sizes in dims are those after pooling.
     scale: what each layer's sums are divided by before the activation; empty: as the activation says.
     activation_div: what the activations of each hidden layer are divided by before the next; empty: by nothing.
     """
@@ -126,6 +133,7 @@ class Architecture:
     batch_norm: bool = False
     scale: tuple[int, ...] = ()
     activation_div: tuple[int, ...] = ()
+    conv: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.dims) < 2 or any(n < 1 for n in self.dims):
@@ -134,6 +142,25 @@ class Architecture:
             numbers = getattr(self, name)
             if len(numbers) not in (0, count) or any(number < 1 for number in numbers):
                 raise UsageError(f"{name} is {numbers}: give {count} whole numbers from 1, or none")
+
+    @property
+    def names(self) -> list[str]:
+        """The layers' names: conv1, conv2, ..., then those of dense layers."""
+        count = len(self.conv)
+        return [*(f"conv{i + 1}" for i in range(count)), *layer_names(len(self.dims) - 1 - count)]
+
+    @property
+    def weight_shapes(self) -> list[tuple[int, int]]:
+        """Rows and columns of each layer's weights: inputs of a unit by units, or depth of a filter by filters."""
+        pairs = list(pairwise(self.dims))
+        filters = [(self.image(i).channels * KERNEL * KERNEL, count) for i, count in enumerate(self.conv)]
+        return [*filters, *pairs[len(filters) :]]
+
+    def image(self, index: int) -> ImageShape:
+        """What convolution layer `index`, from 0, is given."""
+        channels = self.conv[index - 1] if index else 1
+        side = math.isqrt(self.dims[index] // channels)
+        return ImageShape(channels, side, side)
 
     def input_div(self, index: int) -> int:
         """What layer `index`, from 0, divides its inputs by."""
@@ -148,12 +175,12 @@ class Architecture:
 
         limits: one for each layer; without them the reference's He-like ranges.
         """
-        limits = limits or [init_limit(n, m) for n, m in pairwise(self.dims)]
+        limits = limits or [init_limit(n, m) for n, m in self.weight_shapes]
         return self._initial(lambda i, rows, columns: rand.nonzero(limits[i], rows, columns))
 
     def _initial(self, matrix: Callable[[int, int, int], list[list[int]]]) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        for i, (name, (n, m)) in enumerate(zip(layer_names(len(self.dims) - 1), pairwise(self.dims), strict=True)):
+        for i, (name, (n, m)) in enumerate(zip(self.names, self.weight_shapes, strict=True)):
             result[f"{name}_weight"], result[f"{name}_bias"] = matrix(i, n, m), matrix(i, 1, m)
             if self.batch_norm:
                 result[f"{name}_gamma"], result[f"{name}_beta"] = [[1] * m], [[0] * m]
@@ -161,15 +188,15 @@ class Architecture:
 
 
 class Network:
-    """Dense layers in a row. parameters: integers by name, as `Architecture.initial` makes or weights files hold."""
+    """Layers in a row. parameters: integers by name, as `Architecture.initial` makes or weights files hold."""
 
     def __init__(self, m: Machine, architecture: Architecture, parameters: Mapping[str, Any]) -> None:
         self.architecture = architecture
         self.m = m
-        self.layers: list[Dense] = []
-        for index, name in enumerate(layer_names(len(architecture.dims) - 1)):
+        self.layers: list[Layer] = []
+        for index, name in enumerate(architecture.names):
             own = {key.split("_", 1)[1]: value for key, value in parameters.items() if key.startswith(f"{name}_")}
-            self.layers.append(Dense(m.scope(name), own, architecture, index))
+            self.layers.append(_layer(m.scope(name), own, architecture, index))
 
     def forward(self, x: Values) -> Values:
         """Outputs, N x classes, from inputs, N x features."""
@@ -184,7 +211,7 @@ class Network:
     def parameters(self) -> dict[str, Any]:
         """The current parameters as int64 arrays, by name."""
         result: dict[str, Any] = {}
-        for name, layer in zip(layer_names(len(self.layers)), self.layers, strict=True):
+        for name, layer in zip(self.architecture.names, self.layers, strict=True):
             result[f"{name}_weight"], result[f"{name}_bias"] = layer.weight.ints(), layer.bias.ints()
             if layer.norm:
                 result[f"{name}_gamma"], result[f"{name}_beta"] = (
@@ -192,3 +219,11 @@ class Network:
                     layer.norm.beta.ints(),
                 )
         return result
+
+
+def _layer(m: Machine, parameters: Mapping[str, Any], architecture: Architecture, index: int) -> Layer:
+    if index >= len(architecture.conv):
+        return Dense(m, parameters, architecture, index)
+    scale = architecture.scale[index] if architecture.scale else 0
+    role = Role.ACTIVATION if index else Role.INPUT
+    return ConvLayer(m, architecture.image(index), parameters, architecture.activation, scale, role)

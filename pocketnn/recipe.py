@@ -44,6 +44,8 @@ class Recipe:
     jitter: move the images of each training batch by up to this many pixels, drawn for each batch (0 for not at all).
     loss_div: divide the loss delta by this before it is squared for the loss, on which no weight depends.
     loss_limit: stop the register of the epoch's loss there; 0: nowhere.
+    conv: filters, 5 x 5, of each convolution layer before the hidden ones, with 2 x 2 max pooling; for DFA. They count
+    as hidden layers where a field holds a number per layer.
     Raises UsageError for values that make no sense.
     """
 
@@ -75,6 +77,7 @@ class Recipe:
     activation_div: int | tuple[int, ...] = 1
     loss_div: int = 1
     loss_limit: int = 0
+    conv: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.algorithm not in ALGORITHMS:
@@ -83,7 +86,7 @@ class Recipe:
             raise UsageError(f"schedule {self.schedule!r} does not exist; there are {' and '.join(SCHEDULES)}")
         for name in ("epochs", "input_shift", "input_centre", "jitter", "carry_div", "error_limit", "loss_limit"):
             self._at_least(name, 0)
-        for name in ("batch", "lr_doubling", "gain", "loss_div", *_EACH_LAYER, *_EACH_HIDDEN):
+        for name in ("batch", "lr_doubling", "gain", "loss_div", "conv", *_EACH_LAYER, *_EACH_HIDDEN):
             self._at_least(name, 1)
         if self.input_shift > MAX_BITS:
             raise UsageError(f"input_shift is {self.input_shift}: no word has more than {MAX_BITS} bits")
@@ -93,11 +96,16 @@ class Recipe:
             if getattr(self, name) not in _TARGETS:
                 raise UsageError(f"{name} is {getattr(self, name)}: give one from {_TARGETS[0]} to {_TARGETS[-1]}")
         for name in (*_EACH_LAYER, *_EACH_HIDDEN):
-            given, count = len(self._numbers(name)), len(self.hidden) + (name in _EACH_LAYER)
+            given, count = len(self._numbers(name)), self._count(name)
             if given not in (1, count) and not (name in _MAY_BE_EMPTY and given == 0):
                 raise UsageError(f"{name} has {given} numbers: give one for all layers, or {count}, one for each")
         if self.carry_div:
             self._check_carry_div()
+        if self.conv and (self.algorithm != "dfa" or self.batch_norm or set(self._numbers("activation_div")) != {1}):
+            raise UsageError(
+                f"conv is {','.join(map(str, self.conv))}: convolution layers know algorithm dfa only, and neither "
+                "batch_norm nor activation_div; leave out one or the other"
+            )
 
     def _check_carry_div(self) -> None:
         if self.batch_norm:
@@ -121,8 +129,11 @@ class Recipe:
     def per_layer(self, name: str) -> tuple[int, ...]:
         """The numbers of the field `name`, one for each of its layers, or hidden layers; none where it is empty."""
         given = self._numbers(name)
-        layers = len(self.hidden) + (name in _EACH_LAYER)
-        return given * layers if len(given) == 1 else given
+        return given * self._count(name) if len(given) == 1 else given
+
+    def _count(self, name: str) -> int:
+        """How many layers the field `name` has a number for."""
+        return len(self.conv) + len(self.hidden) + (name in _EACH_LAYER)
 
     def rates(self, epoch: int) -> tuple[int, ...]:
         """The inverse learning rates in an epoch, counted from 1: one for all layers, or one for each.

@@ -55,8 +55,20 @@ _WORD16_DIGITS = replace(
 _SMALL = "Direct Feedback Alignment in 16-bit registers, or 8-bit ones and 16-bit sums, of which none can ever overflow"
 
 _ALL = (
-    Named("reference", "mnist", Recipe((100, 50), epochs=60), _REFERENCE, _PENDING),
-    Named("reference-fashion", "fashion-mnist", Recipe((200, 100, 50), epochs=60), _REFERENCE, _PENDING),
+    Named(
+        "reference",
+        "mnist",
+        Recipe((100, 50), epochs=60),
+        _REFERENCE,
+        "96.57 +- 0.20 % of the test images, seeds 1 to 5",
+    ),
+    Named(
+        "reference-fashion",
+        "fashion-mnist",
+        Recipe((200, 100, 50), epochs=60),
+        _REFERENCE,
+        "85.10 +- 4.39 % of the test images, seeds 1 to 5",
+    ),
     Named("best", "mnist", _BEST, _BP, "97.93 +- 0.12 % of the test images, seeds 1 to 5"),
     Named("best-fashion", "fashion-mnist", _BEST_FASHION, _BP, "89.57 +- 0.10 % of the test images, seeds 1 to 5"),
     Named(
@@ -66,8 +78,10 @@ _ALL = (
         "as best, longer, with every training batch shifted by up to a pixel",
         _PENDING,
     ),
-    Named("best-dfa", "mnist", _BEST_DFA, _DFA, _PENDING),
-    Named("best-dfa-fashion", "fashion-mnist", _BEST_DFA_FASHION, _DFA, _PENDING),
+    Named("best-dfa", "mnist", _BEST_DFA, _DFA, "97.68 +- 0.13 % of the test images, seeds 1 to 5"),
+    Named(
+        "best-dfa-fashion", "fashion-mnist", _BEST_DFA_FASHION, _DFA, "88.49 +- 0.16 % of the test images, seeds 1 to 5"
+    ),
     Named(
         "word16",
         "mnist",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pocketnn.arith import Role, Tensor, Values
+from pocketnn.conv_layer import pooled_sizes
 from pocketnn.data import Dataset, Split
 from pocketnn.dfa import Learner
 from pocketnn.errors import UsageError
@@ -56,9 +57,10 @@ class Inputs:
 
 
 def architecture_of(recipe: Recipe, pixels: int, classes: int) -> Architecture:
-    """The network that a recipe trains on images of `pixels` pixels."""
-    numbers = (recipe.per_layer(name) for name in ("scale", "activation_div"))
-    return Architecture((pixels, *recipe.hidden, classes), recipe.activation, recipe.batch_norm, *numbers)
+    """The network that a recipe trains on images of `pixels` pixels. Raises UsageError if its filters do not fit."""
+    scale, activation_div = recipe.per_layer("scale"), recipe.per_layer("activation_div")
+    dims = (pixels, *pooled_sizes(pixels, recipe.conv), *recipe.hidden, classes)
+    return Architecture(dims, recipe.activation, recipe.batch_norm, scale, activation_div, recipe.conv)
 
 
 def evaluate(

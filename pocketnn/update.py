@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pocketnn.arith import Role, Values
 from pocketnn.machine import Machine
-from pocketnn.nn import Dense
+from pocketnn.nn import Layer
 
 __all__ = ["Rate", "Update"]
 
@@ -59,7 +59,7 @@ class Update:
     weight_limit: weights and biases are clamped to +-weight_limit. carry: see _Parameter; not for gamma and beta.
     """
 
-    def __init__(self, layer: Dense, weight_limit: int, carry: bool = False) -> None:
+    def __init__(self, layer: Layer, weight_limit: int, carry: bool = False) -> None:
         m = layer.m
         limits = m.limits(weight_limit, "clamp")
         self.layer, self.m = layer, m.scope("update")

@@ -34,22 +34,43 @@ def each(value, count):
     return value * count if len(value) == 1 else value
 
 
+def patches(images, channels):
+    """Each 5 x 5 window of the images (N x pixels), row after row: N x rows x columns x depth."""
+    side = int((images.shape[1] // channels) ** 0.5)
+    windows = np.lib.stride_tricks.sliding_window_view(images.reshape(-1, channels, side, side), (5, 5), axis=(2, 3))
+    return windows.transpose(0, 2, 3, 1, 4, 5).reshape(len(images), side - 4, side - 4, -1)
+
+
+def blocks(maps):
+    """The 2 x 2 blocks of maps (N x rows x columns x filters), an odd last row or column left out: a view."""
+    rows, columns = maps.shape[1] // 2, maps.shape[2] // 2
+    return maps[:, : 2 * rows, : 2 * columns].reshape(len(maps), rows, 2, columns, 2, -1)
+
+
 class Plain:
     """A network in training; `run` gives (loss sum, train correct, test correct) for each epoch."""
 
     def __init__(self, dataset, recipe):
         self.dataset, self.recipe = dataset, recipe
-        self.dims = (dataset.pixels, *recipe.hidden, dataset.classes)
+        self.channels, side, sizes = (1, *recipe.conv), int(dataset.pixels**0.5), []
+        for filters in recipe.conv:
+            side = (side - 4) // 2
+            sizes.append(filters * side * side)
+        self.dims = (dataset.pixels, *sizes, *recipe.hidden, dataset.classes)
+        shapes = list(pairwise(self.dims))
+        for i, filters in enumerate(recipe.conv):
+            shapes[i] = (25 * self.channels[i], filters)
         self.rand = Rand(recipe.seed)
         self.count = len(self.dims) - 1
         self.weights, self.biases = [], []
-        limits = each(recipe.init, self.count) if recipe.init else [init_limit(n, m) for n, m in pairwise(self.dims)]
-        for limit, (n, m) in zip(limits, pairwise(self.dims), strict=True):
+        limits = each(recipe.init, self.count) if recipe.init else [init_limit(n, m) for n, m in shapes]
+        for limit, (n, m) in zip(limits, shapes, strict=True):
             drawn = recipe.init or recipe.algorithm == "bp"
             for where, rows in ((self.weights, n), (self.biases, 1)):
                 where.append(np.array(self.rand.nonzero(limit, rows, m) if drawn else [[0] * m] * rows))
         self.left = [np.zeros_like(matrix) for matrix in (*self.weights, *self.biases)]
         self.feedback = []
+        self.fans = [n for n, _ in shapes]
 
     def forward(self, images, moved=(0, 0)):
         x = images.astype(np.int64)
@@ -59,11 +80,16 @@ class Plain:
             top, left = side - moved[0], side - moved[1]
             x = wide[:, top : top + side, left : left + side].reshape(x.shape)
         x = x // 2**self.recipe.input_shift - self.recipe.input_centre
-        scales = each(self.recipe.scale, self.count) if self.recipe.scale else [256 * n for n in self.dims[:-1]]
+        scales = each(self.recipe.scale, self.count) if self.recipe.scale else [256 * n for n in self.fans]
         divisors = (*each(self.recipe.activation_div, self.count - 1), 1)
         activations, slopes = [x], []
-        for weight, bias, scale, divisor in zip(self.weights, self.biases, scales, divisors, strict=True):
-            y, slope = tanh(activations[-1] @ weight + bias, scale)
+        for i, (weight, bias, scale, divisor) in enumerate(
+            zip(self.weights, self.biases, scales, divisors, strict=True)
+        ):
+            x = activations[-1] if i >= len(self.recipe.conv) else patches(activations[-1], self.channels[i])
+            y, slope = tanh(x @ weight + bias, scale)
+            if y.ndim == 4:
+                y, slope = blocks(y).max((2, 4)).transpose(0, 3, 1, 2).reshape(len(images), -1), (x, y, slope)
             activations.append(divide(y, divisor))
             slopes.append(slope)
         return activations, slopes
@@ -108,10 +134,26 @@ class Plain:
                 back = divide(back, each(recipe.error_div, last)[i])
                 if recipe.error_limit:
                     back = np.clip(back, -recipe.error_limit, recipe.error_limit)
-            delta = divide(back, slopes[i])
-            self.change(self.weights, i, i, activations[i].T @ delta, rates[i])
+            x, slope = activations[i], slopes[i]
+            if isinstance(slope, tuple):
+                x, maps, slope = slope
+                back = self.unpool(back, maps)
+                x, back, slope = (array.reshape(-1, array.shape[-1]) for array in (x, back, slope))
+            delta = divide(back, slope)
+            self.change(self.weights, i, i, x.T @ delta, rates[i])
             self.change(self.biases, i, self.count + i, delta.sum(0, keepdims=True), rates[i])
         return loss, int((activations[-1].argmax(1) == labels).sum())
+
+    @staticmethod
+    def unpool(error, maps):
+        """The error of each block, at its greatest activations."""
+        spread = np.zeros_like(maps)
+        tops = blocks(maps).max((2, 4), keepdims=True)
+        error = error.reshape(len(maps), maps.shape[3], tops.shape[1], tops.shape[3]).transpose(0, 2, 3, 1)
+        chosen = np.where(blocks(maps) == tops, error[:, :, None, :, None], 0)
+        rows, columns = 2 * tops.shape[1], 2 * tops.shape[3]
+        spread[:, :rows, :columns] = chosen.reshape(len(maps), rows, columns, -1)
+        return spread
 
     def run(self):
         recipe, train, test = self.recipe, self.dataset.train, self.dataset.test

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from tiny import blobs
 
-from pocketnn.accuracy import mean_and_deviation, measure
+from pocketnn.accuracy import curve, mean_and_deviation, measure
 from pocketnn.arith import INT8
 from pocketnn.cli import main
 from pocketnn.data import load_dataset
@@ -32,6 +32,8 @@ def test_runs_are_those_of_train_seed_by_seed():
     assert mean == pytest.approx((first + second) / 2)
     assert deviation == pytest.approx(abs(first - second) / 2**0.5)
     assert mean_and_deviation(runs[:1]) == (first, 0.0)
+    assert curve(runs) == tuple(sum(run.curve[epoch] for run in runs) / 2 / run.total * 100 for epoch in range(2))
+    assert curve(runs)[-1] == mean
 
 
 def test_overflow_stands_beside_the_number():
@@ -63,7 +65,8 @@ def test_the_table_and_the_json_say_the_same():
     assert data["judged_on"] == "test"
     assert [len(run["curve"]) for run in entry["runs"]] == [1, 1]
     assert entry["mean"] == sum(run["curve"][-1] for run in entry["runs"]) / 2 / 200 * 100
-    _, row = run(*SMALL).splitlines()
+    _, row, by_epoch = run(*SMALL).splitlines()
+    assert by_epoch == f"  after epoch 1 {entry['mean']:.2f}"
     assert row.split() == [
         "reference", "digits", "2", f"{entry['mean']:.2f}", "+-", f"{entry['deviation']:.2f}", "%", "1", "32",
         "no", "overflow",
@@ -71,9 +74,14 @@ def test_the_table_and_the_json_say_the_same():
 
 
 def test_a_narrow_machine_is_named_and_its_overflows_are_counted():
-    _, row = run(*SMALL, "--word", "8").splitlines()
+    _, row, _ = run(*SMALL, "--word", "8").splitlines()
     assert row.split()[8] == "8"
     assert "overflows" in row
+
+
+def test_the_curve_names_the_first_epochs_every_tenth_and_the_last():
+    *_, by_epoch = run(*SMALL, "--epochs", "12").splitlines()
+    assert by_epoch.split()[2::2] == ["1", "2", "3", "10", "12"]
 
 
 def test_validation_never_sees_the_test_images():

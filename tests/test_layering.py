@@ -56,6 +56,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "loss": (30, "network"),
     "nn": (30, "network"),
     "conv": (30, "network"),
+    "conv_layer": (30, "network"),
     "dfa": (30, "network"),
     "weights": (30, "network"),
     "data": (30, "network"),
@@ -109,7 +110,8 @@ ONLY_IN: dict[str, tuple[str, ...]] = {
     "matplotlib": ("audit.chart",),
 }
 
-NETWORK = ("nn", "activations", "loss", "dfa", "conv", "init", "update", "jitter")  # no NumPy and no float
+# no NumPy and no float
+NETWORK = ("nn", "activations", "loss", "dfa", "conv", "conv_layer", "init", "update", "jitter")
 SPECIFICATION = (
     "arith.ops",
     "arith.shapes",

@@ -13,6 +13,7 @@ from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.errors import UsageError
 from pocketnn.recipe import Recipe
 from pocketnn.recipes import RECIPES
+from pocketnn.train import architecture_of
 
 
 @pytest.mark.parametrize(("field", "value"), [
@@ -51,6 +52,49 @@ def test_a_number_per_layer_means_every_layer(field, layers):
 def test_carry_div_needs_what_it_divides(fields, words):
     with pytest.raises(UsageError, match=words):
         Recipe(carry_div=128, **fields)
+
+
+@pytest.mark.parametrize("fields", [{"algorithm": "bp"}, {"batch_norm": True}, {"activation_div": (1, 2, 2)}])
+def test_convolution_layers_do_not_know_everything(fields):
+    with pytest.raises(UsageError, match=r"conv is 4.*dfa"):
+        Recipe(conv=(4,), **fields)
+
+
+def test_convolution_layers_count_as_hidden_ones():
+    recipe = Recipe((9, 8), conv=(3, 4), lr_inv=(1, 2, 3, 4, 5), error_div=(1, 2, 3, 4))
+    assert (recipe.per_layer("lr_inv"), recipe.per_layer("error_div")) == ((1, 2, 3, 4, 5), (1, 2, 3, 4))
+    with pytest.raises(UsageError, match=r"init has 3 numbers.*or 5"):
+        replace(recipe, init=(1, 2, 3))
+
+
+@pytest.mark.parametrize(("pixels", "filters", "words"), [
+    (35, (2,), "square images, and 35"), (25, (2,), "one layer too many.*25.*5 x 5 is too small"),
+    (100, (3, 4), "conv is 3,4: one layer too many.*3 x 3 is too small"),
+])  # fmt: skip
+def test_convolution_layers_need_room(pixels, filters, words):
+    with pytest.raises(UsageError, match=words):
+        architecture_of(Recipe(conv=filters), pixels, 10)
+
+
+CONV = ["--conv", "2", "--epochs", "1", "--limit", "60"]
+
+
+@pytest.mark.parametrize("command", [["train", *CONV, "--save", "w.npz"], ["prove", *CONV], ["train", *CONV, "--prove", "32"]])
+def test_what_convolution_layers_cannot_do_yet_is_said_before_the_run(command):
+    result = CliRunner().invoke(main, command)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("pocketnn: conv: ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_convolution_layers_are_audited_and_recorded(tmp_path):
+    trace = str(tmp_path / "run.pnt")
+    report = CliRunner().invoke(main, ["audit", *CONV, "--words", "16,32", "--trace", trace])
+    assert report.exit_code == 0, report.output
+    for site in ("conv1.forward.mac", "conv1.backward.route", "conv1.update.clamp"):
+        assert any(line.startswith(site) for line in report.stdout.splitlines())
+    replayed = CliRunner().invoke(main, ["replay", trace])
+    assert replayed.exit_code == 0, replayed.output
 
 
 def test_rates_double_as_in_the_reference():

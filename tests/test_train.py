@@ -95,6 +95,26 @@ def test_options_mean_what_the_second_opinion_thinks(recipe):
     assert not machine.ledger.overflowed
 
 
+@pytest.mark.parametrize(("side", "recipe"), [
+    (8, Recipe((9,), conv=(3,), epochs=2, lr_inv=300)),
+    (9, Recipe((), conv=(2,), epochs=2, init=(900, 30), lr_inv=(50, 400), carry=True, one_sided=True, gain=4)),
+    (17, Recipe((5,), conv=(3, 2), epochs=2, init=(900, 500, 99, 30), lr_inv=(90, 80, 300, 400), error_div=(3, 2, 1),
+                scale=(6000, 4000, 500, 900), feedback_limit=(9, 20, 30), input_centre=60, weight_limit=2000)),
+])  # fmt: skip
+def test_convolution_layers_mean_what_the_second_opinion_thinks(side, recipe):
+    dataset, machine = blobs(60, pixels=side * side), Machine()
+    run = train(machine, dataset, recipe)
+    plain = Plain(dataset, recipe)
+    assert rows(run)[:-1] == plain.run()
+    for layer, weight, bias in zip(run.network.layers, plain.weights, plain.biases, strict=True):
+        assert np.array_equal(layer.weight.ints(), weight)
+        assert np.array_equal(layer.bias.ints(), bias)
+    untrained = train(Machine(), dataset, replace(recipe, epochs=0)).network.parameters()
+    for name in (f"conv{i + 1}_weight" for i in range(len(recipe.conv))):
+        assert np.any(run.network.parameters()[name] != untrained[name])
+    assert not machine.ledger.overflowed
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in RECIPES if name.startswith("best")])
 def test_named_recipes_equal_the_second_opinion(datasets, name):
@@ -124,10 +144,11 @@ def test_learns():
            target_on=64, target_off=-64, one_sided=True, gain=16, error_div=(90, 80), weight_limit=(900, 800, 700),
            lr_doubling=2, input_centre=3),
     Recipe((5, 4), epochs=2, batch=4, carry=True, one_sided=True, error_div=7, init=9),
+    Recipe((4,), conv=(2,), epochs=1, batch=4, carry=True, init=(90, 9, 9), lr_inv=20),
 ])  # fmt: skip
 def test_reference_and_vector_agree_on_every_op_of_a_training(recipe, bits, overflow):
     machine = Machine(Lockstep(Reference(), Vector(measure=True)), Widths(Word(bits)), overflow)
-    run = train(machine, blobs(24, pixels=6), recipe)
+    run = train(machine, blobs(24, pixels=36 if recipe.conv else 6), recipe)
     assert len(run.epochs) == recipe.epochs
     assert all(site.span is not None for site in machine.ledger if site.elements)
 

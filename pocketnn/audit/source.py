@@ -15,7 +15,7 @@ from pocketnn.machine import Machine, Widths
 from pocketnn.recipe import WEIGHT_LIMIT, Recipe
 from pocketnn.saved import Saved
 from pocketnn.scores import Scores
-from pocketnn.train import Progress, train
+from pocketnn.train import Progress, architecture_of, train
 
 __all__ = ["Evaluation", "Ladder", "Source", "Training", "fact", "run_on", "targets_of"]
 
@@ -51,17 +51,18 @@ class Training:
     def subject(self) -> Subject:
         """The dataset, the network and the recipe."""
         dataset, recipe = self.dataset, self.recipe
-        layers = (dataset.pixels, *recipe.hidden, dataset.classes)
+        layers = architecture_of(recipe, dataset.pixels, dataset.classes).dims
+        arrays = {
+            "inference": memory.inference(layers, recipe.batch_norm, recipe.batch if recipe.batch_norm else 1),
+            "training": memory.training(layers, recipe.batch, recipe.algorithm, recipe.batch_norm, recipe.carry),
+        }
         dims = "-".join(map(str, layers))
         return Subject(
             dataset.name,
             f"{len(dataset.train.labels)} training and {len(dataset.test.labels)} test images, "
             f"{dims} {recipe.activation} by {recipe.algorithm}, {recipe.epochs} epochs",
             {"dims": dims, **{name: fact(getattr(recipe, name)) for name in Recipe.__dataclass_fields__}},
-            {
-                "inference": memory.inference(layers, recipe.batch_norm, recipe.batch if recipe.batch_norm else 1),
-                "training": memory.training(layers, recipe.batch, recipe.algorithm, recipe.batch_norm, recipe.carry),
-            },
+            {} if recipe.conv else arrays,  # what convolution layers keep is not worked out
         )
 
     def run(self, machine: Machine, progress: Progress | None = None) -> Scores:

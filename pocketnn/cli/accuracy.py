@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pocketnn.accuracy import Reached, mean_and_deviation, measure
+from pocketnn.accuracy import Reached, curve, mean_and_deviation, measure
 from pocketnn.audit.text import compact
 from pocketnn.cli.options import Sizes, json_option, machine_options, overflow_of, progress_line, widths_of
 from pocketnn.data import load_dataset
@@ -44,8 +44,9 @@ def accuracy(
 ) -> None:
     """Train by named recipes, and say what they reach: the last epoch's accuracy, mean and deviation over the seeds.
 
-    Beside each number: the width of the registers of that very run, and how many values overflowed in it. To choose
-    between recipes use --validation; the test images are for the result. All recipes with five seeds take hours.
+    Beside each number: the width of the registers of that very run, and how many values overflowed in it; below it, the
+    mean after some of the epochs (--json has every epoch of every run). To choose between recipes use --validation; the
+    test images are for the result. All recipes with five seeds take hours.
     """
     widths, mode, line = widths_of(word, accumulator), overflow_of(overflow), progress_line()
     results: list[dict[str, Any]] = []
@@ -65,6 +66,7 @@ def accuracy(
                 f"{named.name:<20}{dataset.name:<16}{len(runs):>6}{f'{mean:.2f} +- {deviation:.2f} %':>18}"
                 f"{recipe.epochs:>8}{widths!s:>6}  {_verdict(runs)}"
             )
+            click.echo(f"  after epoch {_waypoints(curve(runs))}")
     if as_json:
         judged = "validation" if validation else "test"
         click.echo(json.dumps({"schema": "pocketnn-accuracy/1", "judged_on": judged, "recipes": results}))
@@ -75,3 +77,9 @@ def _verdict(runs: Sequence[Reached]) -> str:
     events = sum(run.flags.events for run in runs)
     zeros = sum(run.flags.zero_divisions for run in runs)
     return f"{compact(events)} overflows, {compact(zeros)} divisions by zero" if events or zeros else "no overflow"
+
+
+def _waypoints(means: Sequence[float]) -> str:
+    """The mean after the first three epochs, every tenth, and the last."""
+    last = len(means)
+    return "  ".join(f"{i} {percent:.2f}" for i, percent in enumerate(means, 1) if i < 4 or i % 10 == 0 or i == last)

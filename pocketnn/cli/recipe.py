@@ -23,6 +23,7 @@ _COUNT, _NATURAL, _NUMBERS = click.IntRange(1), click.IntRange(0), Sizes()
 # what is given on the command line, by field of Recipe: its type (None for a switch), and its help
 _FIELDS: dict[str, tuple[Any, str]] = {
     "hidden": (_NUMBERS, "Sizes of the hidden layers."),
+    "conv": (_NUMBERS, "Filters, 5 x 5, of each convolution layer, with 2 x 2 max pooling, before the hidden ones."),
     "activation": (click.Choice(list(ACTIVATIONS)), "Activation of every layer."),
     "algorithm": (click.Choice(ALGORITHMS), "Direct Feedback Alignment or back-propagation."),
     "batch_norm": (None, "Batch normalisation in place of the bias."),
@@ -64,7 +65,12 @@ def _option(field: str) -> Any:
     shown = _shown(default)
     if kind is None:
         return click.option(f"--{name}/--no-{name}", field, default=None, help=text)
-    return click.option(f"--{name}", field, type=kind, help=f"{text}  [default: {shown or 'as the reference does'}]")
+    return click.option(
+        f"--{name}",
+        field,
+        type=kind,
+        help=f"{text}  [default: {shown or ('none' if field == 'conv' else 'as the reference does')}]",
+    )
 
 
 recipe_options = all_of(

@@ -77,9 +77,11 @@ def train(
     --prove WIDTH chooses --weight-limit, --input-shift, --batch and --loss-limit where they are not given, and stores
     the certificate in the model (--save) and in the trace, for `pocketnn audit`.
     """
+    recipe = recipe_of(options)
     if save:
         check_target(save)
-    recipe = recipe_of(options)
+        if recipe.conv:
+            raise UsageError("conv: the weights of convolution layers cannot be saved yet; leave out --save or --conv")
     dataset = load_dataset(data, limit)
     widths = widths_of(word, accumulator)
     choice = None
