@@ -79,7 +79,9 @@ def test_convolution_layers_need_room(pixels, filters, words):
 CONV = ["--conv", "2", "--epochs", "1", "--limit", "60"]
 
 
-@pytest.mark.parametrize("command", [["train", *CONV, "--save", "w.npz"], ["prove", *CONV], ["train", *CONV, "--prove", "32"]])
+@pytest.mark.parametrize(
+    "command", [["train", *CONV, "--save", "w.npz"], ["prove", *CONV], ["train", *CONV, "--prove", "32"]]
+)
 def test_what_convolution_layers_cannot_do_yet_is_said_before_the_run(command):
     result = CliRunner().invoke(main, command)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -36,7 +36,7 @@ class Training:
 
     def __post_init__(self) -> None:
         if self.recipe.conv:
-            raise UsageError("conv: there are no certificates of convolution layers yet; leave it out, or audit the run")
+            raise UsageError("conv: there are no certificates of convolution layers yet; leave it out, or audit it")
 
     @property
     def dims(self) -> tuple[int, ...]:
