@@ -10,6 +10,7 @@ import numpy as np
 from pocketnn.arith.backend import Outcome, Values
 from pocketnn.arith.carrier import Array, extremes
 from pocketnn.arith.flags import OWN_RANGE, OwnRange, Span, Terms, merge_spans
+from pocketnn.arith.product import product
 
 __all__ = ["Extent", "measured", "settled", "spans_of"]
 
@@ -51,6 +52,8 @@ def _spans(folds: list[tuple[Terms, Array]]) -> list[Span]:
     total = _stack([terms.a for terms, _ in folds], first.dtype, np.abs)
     if first.b is None:
         total = np.add.reduce(total, axis=first.axis + 1, keepdims=True)
+    elif len(folds) == 1:
+        total = product(total[0], np.abs(first.b), first.dtype)
     else:
         total = np.matmul(total, _stack([terms.b for terms, _ in folds], first.dtype, np.abs))
     exact, total = exact.reshape(len(folds), -1), total.reshape(len(folds), -1)
@@ -81,7 +84,7 @@ def _certainly_within(terms: Terms, exact: Array, known: Span) -> bool:
     unit = (len(b) + 2) * 2.0**-24
     if terms.dtype is np.float32 or unit > 0.5:
         return False
-    rough = np.matmul(a.astype(np.float32, copy=False), b.astype(np.float32, copy=False))
+    rough = product(a, b, np.float32)
     total = rough.astype(np.float64) * (1 + 2.5 * unit)  # half a unit for rounding here
     least, most = np.minimum.reduce(exact - total, axis=None) / 2, np.maximum.reduce(exact + total, axis=None) / 2
     return bool(known.least <= least and most <= known.most)

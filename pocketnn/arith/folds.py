@@ -7,7 +7,6 @@ saturation can have happened and D is the result. Cheaper sufficient bounds come
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from pocketnn.arith import native, sequential
 from pocketnn.arith.backend import Outcome
 from pocketnn.arith.carrier import EXACT32, Array, Carrier, exact_dtype, extremes, recast
 from pocketnn.arith.flags import CLEAN, Flags, Span, Terms
+from pocketnn.arith.product import product
 from pocketnn.arith.word import Register
 
 try:
@@ -28,8 +28,6 @@ __all__ = ["HAVE_COMPILED", "compiled", "mac", "total"]
 HAVE_COMPILED = compiled is not None
 # Above this share of failing elements the whole tile is folded: gathering operands costs more than it saves.
 _TILE = 0.1
-_BLOCK = 112  # length of the parts that a long axis of a product with a short one is cut into; see _product
-_SHORT = 64
 
 
 def mac(args: tuple[Carrier, Carrier], to: Register, measure: bool, use_compiled: bool) -> Outcome:
@@ -42,11 +40,11 @@ def mac(args: tuple[Carrier, Carrier], to: Register, measure: bool, use_compiled
     if bound > to.word.hi:
         bound = min(bound, _largest_row(a) * b.magnitude)
     dtype = exact_dtype(2 * bound)
-    exact = _product(a.data, b.data, dtype)
+    exact = product(a.data, b.data, dtype)
     if bound <= to.word.hi:
         span = Terms(a.data, b.data, 0, dtype) if measure and exact.size else None
         return Outcome(Carrier(exact, -bound, bound), CLEAN, span)
-    absolute = _product(a.data if a.lo >= 0 else np.abs(a.data), np.abs(b.data), dtype)
+    absolute = product(a.data if a.lo >= 0 else np.abs(a.data), np.abs(b.data), dtype)
 
     def fold(where: Array | None) -> tuple[Array, Array, int]:
         largest = a.magnitude * b.magnitude
@@ -99,36 +97,6 @@ def _largest_row(a: Carrier) -> int:
     data = recast(a.data, exact_dtype(a.shape[1] * a.magnitude))
     rows = np.add.reduce(data if a.lo >= 0 else np.abs(data), axis=1)
     return int(rows.max()) if rows.size else 0
-
-
-def _product(a: Array, b: Array, dtype: Any) -> Array:
-    """Matrix product in `dtype`, exact in any order of summation because `dtype` was chosen from a bound on it.
-
-    Long and narrow ones are cut into blocks: OpenBLAS rearranges the operands of large products first, which does not
-    pay where an axis is as short as a batch. Measured for 784-100, batch 20: 49 us instead of 73 forward (float64), 22
-    instead of 30 for the update (float32); with 500 rows it loses.
-    """
-    a, b = recast(a, dtype), recast(b, dtype)
-    rows, depth = a.shape
-    columns = b.shape[1]
-    row_blocks, depth_blocks = _blocks(rows, depth)
-    if depth_blocks > 1:
-        left = a.reshape(rows, depth_blocks, -1).swapaxes(0, 1)
-        parts = np.matmul(left, b.reshape(depth_blocks, depth // depth_blocks, columns))
-        return np.asarray(np.add.reduce(parts, axis=0))
-    if row_blocks > 1:
-        return np.asarray(np.matmul(a.reshape(row_blocks, -1, depth), b).reshape(rows, columns))
-    return np.asarray(np.matmul(a, b))
-
-
-@lru_cache(maxsize=256)
-def _blocks(rows: int, depth: int) -> tuple[int, int]:
-    """Into how many equal blocks to cut the rows and the depth of a product; 1 is not at all."""
-    short, long = sorted((rows, depth))
-    if not 0 < short <= _SHORT or long < 2 * _BLOCK:
-        return 1, 1
-    count = next((n for n in range(long // _BLOCK, 1, -1) if long % n == 0), 1)
-    return (count, 1) if long == rows else (1, count)
 
 
 def _certified(exact: Array, absolute: Array, fold: Any, to: Register, measure: bool) -> Outcome:

@@ -34,6 +34,7 @@ from pocketnn.arith import (
 )
 from pocketnn.arith import carrier as carriers
 from pocketnn.arith.carrier import Carrier, exact_dtype, extremes, fit_array
+from pocketnn.arith.product import blocks
 from pocketnn.errors import DataError, DivergenceError, UsageError
 
 WRAP, SATURATE = Overflow.WRAP, Overflow.SATURATE
@@ -135,13 +136,13 @@ def test_every_integer_dtype_is_loaded(dtype):
 @pytest.mark.parametrize(("bits", "dtype"), [(8, "float32"), (20, "float64"), (30, "int64"), (48, "object")])
 def test_mac_takes_every_dtype(monkeypatch, bits, dtype, overflow, measure, compiled):
     """Operands at the bounds, K = 5, into words that hold the result and words that do not."""
-    product, seen = folds._product, []
+    product, seen = folds.product, []
 
     def spy(a, b, kind):
         seen.append(np.dtype(kind).name)
         return product(a, b, kind)
 
-    monkeypatch.setattr(folds, "_product", spy)
+    monkeypatch.setattr(folds, "product", spy)
     word = Word(bits)
     operands = np.array([[word.lo, word.hi, 0, -1, word.lo], [word.hi] * 5, [1, 2, 3, 4, 5]])
     for to in {2, bits, min(2 * bits + 3, 48), 48}:
@@ -163,10 +164,10 @@ def test_long_and_narrow_products_are_cut_into_blocks(rows, depth, columns, over
 
 
 def test_which_products_are_cut():
-    assert folds._blocks(20, 784) == (1, 7)
-    assert folds._blocks(784, 20) == (7, 1)
+    assert blocks(20, 784) == (1, 7)
+    assert blocks(784, 20) == (7, 1)
     for whole in ((500, 784), (784, 500), (20, 223), (20, 227), (0, 784), (65, 784)):
-        assert folds._blocks(*whole) == (1, 1)
+        assert blocks(*whole) == (1, 1)
 
 
 @measured_or_not
@@ -404,8 +405,8 @@ def test_certified_products_are_not_folded(folded):
 
 def test_cheap_bounds_are_enough_where_they_hold(monkeypatch):
     """K max|a| max|b|, then the largest row sum: neither needs the second product with absolute values."""
-    calls, product = [], folds._product
-    monkeypatch.setattr(folds, "_product", lambda *args: calls.append(1) or product(*args))
+    calls, product = [], folds.product
+    monkeypatch.setattr(folds, "product", lambda *args: calls.append(1) or product(*args))
     for a, bits, products in (([[1, 2]], 8, 1), ([[9, 1]], 5, 1), ([[9, -9]], 5, 2)):
         calls.clear()
         check(lambda: Vector(compiled=False), mac_case(a, [[1], [1]], bits))
