@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from pocketnn.arith import Overflow, Role, Word
+from pocketnn.arith import MAX_BITS, Overflow, Role, Word
 from pocketnn.audit.verdict import Target
 from pocketnn.errors import PocketNNError
 from pocketnn.machine import Widths
@@ -26,6 +26,8 @@ __all__ = ["CERTIFICATE", "as_stored", "claimed", "faults"]
 CERTIFICATE = "certificate"  # its name in a model's description and in a trace's header
 
 _PROOF = ("schema", "kind", "op_table", "proved", "claim", "machine", "sites", "invariants", "partitions", "steps")
+_MOST, _CLASSES = 1 << MAX_BITS, 1 << 10  # of any number, and of classes, in a claim that is looked into
+_LARGEST = {"dims": 1 << 16, "epochs": 1 << 20, "batch": 1 << 20}
 
 
 def as_stored(certificate: Certificate) -> str:
@@ -40,6 +42,7 @@ def claimed(text: str) -> tuple[Training, Target]:
         if data["schema"] != SCHEMA or data["kind"] != "training":
             raise ValueError(f"{SCHEMA} of a training belongs here")
         claim, machine = data["claim"], data["machine"]
+        _sane(claim)
         names = [field.name for field in fields(Recipe) if field.name not in ("hidden", "seed")]
         numbers: dict[str, Any] = {name: tuple(v) if isinstance(v := claim[name], list) else v for name in names}
         pixels, *hidden, classes = claim["dims"]
@@ -49,6 +52,18 @@ def claimed(text: str) -> tuple[Training, Target]:
         return training, Target(Widths(Word(machine["word"]), roles), Overflow(machine["overflow"]))
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError, PocketNNError) as error:
         raise PocketNNError(f"the stored certificate is none ({type(error).__name__}: {error})") from error
+
+
+def _sane(claim: Mapping[str, Any]) -> None:
+    """Raises ValueError for what is no claim, or what only a hostile file asks for: numbers that take for ever."""
+    for name, value in claim.items():
+        for item in value if isinstance(value, list) and name != "rates" else [value]:
+            if type(item) not in (int, bool, str, list) or (
+                type(item) is int and abs(item) > _LARGEST.get(name, _MOST)
+            ):
+                raise ValueError(f"{name} is {str(value)[:40]}")
+    if claim["dims"][-1] > _CLASSES:
+        raise ValueError(f"{claim['dims'][-1]} classes, at most {_CLASSES} are proved")
 
 
 def faults(text: str, parameters: Mapping[str, Any] | None = None) -> list[str]:

@@ -106,6 +106,16 @@ def test_the_machine_is_the_one_of_the_proof(trained):
         (lambda data: data["claim"].pop("batch"), "KeyError"),
         (lambda data: data["machine"].update(word="32"), "the stored certificate is none"),
         (lambda data: data["claim"].update(dims=[64]), "the stored certificate is none"),
+        (
+            lambda data: data["claim"].update(batch=20.5),
+            r"the stored certificate is none \(ValueError: batch is 20.5\)",
+        ),
+        (lambda data: data["claim"].update(epochs=10**12), "epochs is 1000000000000"),
+        (lambda data: data["claim"].update(lr_inv=[10**30]), "lr_inv is"),
+        (lambda data: data["claim"].update(dims=[64, 6, 10**4]), "10000 classes"),
+        (lambda data: data["claim"].update(dims=[10**9, 6, 10]), "dims is"),
+        (lambda data: data["claim"].update(activation="nope"), "activation 'nope' does not exist"),
+        (lambda data: data.update(claim=None), "the stored certificate is none"),
     ],
 )
 def test_a_doctored_certificate_has_faults(trained, change, fault):
