@@ -23,7 +23,6 @@ class Named:
 _REFERENCE = "PocketNN's own recipe (arXiv 2201.02863), to its end"
 _BP = "back-propagation: one-sided targets, deltas scaled, remainders carried, a rate per layer that falls linearly"
 _DFA = "Direct Feedback Alignment: one-sided targets, deltas scaled, remainders carried, a rate per layer"
-_PENDING = "not measured yet on seeds 1 to 5"
 
 # Chosen on the validation split (the last 10000 training images), mostly on seed 1, the closest calls on seeds 1 and 2;
 # never on the test images.
@@ -76,7 +75,7 @@ _ALL = (
         "mnist",
         replace(_BEST, epochs=36, jitter=1),
         "as best, longer, with every training batch shifted by up to a pixel",
-        _PENDING,
+        "98.56 +- 0.08 % of the test images, seeds 1 to 5",
     ),
     Named("best-dfa", "mnist", _BEST_DFA, _DFA, "97.68 +- 0.13 % of the test images, seeds 1 to 5"),
     Named(
