@@ -51,12 +51,20 @@ def _library(command: tuple[str, ...], folder: Path) -> ctypes.CDLL:
     flags = (*_FLAGS, "-march=native") if known.returncode == 0 else _FLAGS
     key = hashlib.sha256("\0".join([source, *command, *flags, known.stdout]).encode()).hexdigest()
     path = folder / f"native-{key[:32]}.so"
-    if not path.exists():
+    if not _intact(path):  # loading one that was cut off would end the process
         _build([*command, *flags], source, path)
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
         raise TargetError(f"{path}: not a library that can be loaded ({error}); delete it to have it built") from error
+
+
+def _intact(path: Path) -> bool:
+    """Whether the library is there, and is what was built."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == path.with_suffix(".sha256").read_text(errors="replace")
+    except OSError:
+        return False
 
 
 def _folder() -> Path:
@@ -74,6 +82,9 @@ def _build(command: list[str], source: str, path: Path) -> None:
             if done.returncode:
                 said = " ".join(done.stderr.split())[:500]
                 raise TargetError(f"{shlex.join(command)} does not compile the kernels of the backend c: {said}")
+            digest = Path(scratch) / "digest"
+            digest.write_text(hashlib.sha256(made.read_bytes()).hexdigest())
+            os.replace(digest, path.with_suffix(".sha256"))
             os.replace(made, path)
     except OSError as error:
         raise UsageError(

@@ -32,6 +32,8 @@ def as_data(report: Report) -> dict[str, Any]:
         "proposal": _proposal_data(report),
         "advice": [{"site": a.site, "change": a.change, "run": outcome_data(a.outcome)} for a in report.advice],
         "devices": [device_data(device) for device in report.devices],
+        "certificate": report.proof
+        and {"proved": report.proof.proved, "claim": report.proof.claim, "verdict": report.proof.verdict},
         "sites": [_site_data(site, report) for site in report.sites],
     }
 

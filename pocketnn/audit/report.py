@@ -118,7 +118,7 @@ class Proof:
     claim: str
     proved: bool
     verdict: str
-    sites: tuple[Reachable, ...]
+    sites: tuple[Reachable, ...] = ()
     notes: tuple[str, ...] = ()
     images: tuple[tuple[str, tuple[int, ...]], ...] = ()
 

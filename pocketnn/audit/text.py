@@ -16,7 +16,7 @@ _LEGEND = """\
 range: exact results before narrowing. bits: the narrowest register that holds them and, for mac and
   sum, every product and partial sum in any order of summation.
 +N observed safe with N guard bits; +0* safe, but another order of summation could overflow;
-P+N proved, whatever the data; Ca s% corrupted: a narrowings changed a value, s % of the results are
+P+N proved by a certificate; Ca s% corrupted: a narrowings changed a value, s % of the results are
   wrong; Ta transient: values wrapped, but every final one is exact; Zn: n results divided by zero;
 -N N bits short of the exact run's range, which this run, astray by then, did not reach."""
 _SAME = "=exact: every range of the exact run fits this machine, so it computes the same and was not run"
@@ -68,6 +68,9 @@ def as_text(report: Report) -> Iterator[str]:
     yield ""
     if report.proposal or report.subject.memory:
         yield from proposal_lines(report)
+        yield ""
+    if report.proof:
+        yield from wrapped(f"certificate: {report.proof.verdict} ({report.proof.claim})")
         yield ""
     if report.advice:
         yield from advice_lines(report)

@@ -16,6 +16,7 @@ from pocketnn.audit.device import check_same_network, read_figures
 from pocketnn.audit.html import as_html, check_library
 from pocketnn.audit.mcu import MCUS, find_mcu
 from pocketnn.audit.replayed import Replayed
+from pocketnn.audit.report import Proof
 from pocketnn.audit.reproduce import as_test, as_vectors, reproducers
 from pocketnn.audit.sarif import as_sarif
 from pocketnn.audit.verdict import Proved, never_proved
@@ -34,7 +35,6 @@ from pocketnn.data import load_dataset
 from pocketnn.errors import UsageError
 from pocketnn.files import check_writable, write_text
 from pocketnn.machine import Machine, Widths
-from pocketnn.prove import Certificate
 from pocketnn.prove.stored import claimed
 from pocketnn.prove.text import as_proof
 from pocketnn.prove.training import certify
@@ -131,7 +131,7 @@ def audit(
             check_writable(path)
     with contextlib.ExitStack() as stack:
         source = _source(program, data, limit, options, stack)
-        proved, certificate = _proved(source, prove, asked)
+        proved, proof = _proved(source, prove, asked)
         check_same_network(devices, source.subject.facts.get("dims"))
 
         def recorder(machine: Machine) -> contextlib.AbstractContextManager[Machine]:
@@ -147,7 +147,7 @@ def audit(
             advice=advise,
             recorder=recorder,
         )
-    report = replace(report, mcu=part, devices=devices, proof=as_proof(certificate) if certificate else None)
+    report = replace(report, mcu=part, devices=devices, proof=proof)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))
     _write_files(report, html, witness, sarif)
     sys.exit(1 if _fails(report, fail_on) else 0)
@@ -178,19 +178,20 @@ def _source(
     return Evaluation(str(program), saved, dataset)
 
 
-def _proved(source: Source, prove: bool, asked: Target) -> tuple[Proved, Certificate | None]:
+def _proved(source: Source, prove: bool, asked: Target) -> tuple[Proved, Proof | None]:
     """By a proof, if one is asked for; else by the certificate that the model or trace carries, if it is good. With the
-    certificate for the machine asked for."""
+    certificate for the machine asked for, or why it is none."""
     if prove and not isinstance(source, Replayed):
-        return proved_by(source), certificate_on(source, asked)
+        certificate = certificate_on(source, asked)
+        return proved_by(source), as_proof(certificate) if certificate else None
     stored = certificate_of(source)
     if not stored:
         return never_proved, None
     fault = next(unproved(source), None)
     if fault is None:
-        return proved_by_certificate(source), certify(claimed(stored)[0], asked)
+        return proved_by_certificate(source), as_proof(certify(claimed(stored)[0], asked))
     click.echo(f"{source.subject.name}: its certificate proves nothing of this: {fault}", err=True)
-    return never_proved, None
+    return never_proved, Proof("the certificate that came with it", False, f"it proves nothing of this: {fault}")
 
 
 def _fails(report: Report, fail_on: str) -> bool:

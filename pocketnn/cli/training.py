@@ -96,22 +96,28 @@ def train(
     certificate = as_stored(choice.certificate) if choice else ""
     with recording(machine, Training(dataset, recipe), options, certificate) as m:
         run = train_network(m, dataset, recipe, progress_line())
-    if as_json:
-        click.echo(json.dumps({**_train_data(run, machine.ledger), "proof": _proof_data(choice)}))
-    else:
-        click.echo("\n".join([*_proof_text(choice), _train_text(run, machine.ledger)]))
-    if save:  # after the results: they are not lost if the disk is full
-        meta: dict[str, int | str] = {
-            "activation": recipe.activation,
-            "input_shift": recipe.input_shift,
-            "input_centre": recipe.input_centre,
-            "batch": recipe.batch,
-            "scale": ",".join(map(str, recipe.per_layer("scale"))),
-            "activation_div": ",".join(map(str, recipe.per_layer("activation_div"))),
-        }
-        if choice:
-            meta[CERTIFICATE] = certificate
-        save_weights(save, run.network.parameters(), meta)
+    try:  # neither of the two is lost if the other cannot be written
+        if as_json:
+            click.echo(json.dumps({**_train_data(run, machine.ledger), "proof": _proof_data(choice)}))
+        else:
+            click.echo("\n".join([*_proof_text(choice), _train_text(run, machine.ledger)]))
+    finally:
+        if save:
+            _save(save, run, recipe, certificate)
+
+
+def _save(path: Path, run: Run, recipe: Recipe, certificate: str) -> None:
+    """The weights, with what else the network is; and the certificate of its training, if there is one."""
+    meta: dict[str, int | str] = {
+        "activation": recipe.activation,
+        "input_shift": recipe.input_shift,
+        "input_centre": recipe.input_centre,
+        "batch": recipe.batch,
+        "scale": ",".join(map(str, recipe.per_layer("scale"))),
+        "activation_div": ",".join(map(str, recipe.per_layer("activation_div"))),
+        **({CERTIFICATE: certificate} if certificate else {}),
+    }
+    save_weights(path, run.network.parameters(), meta)
 
 
 def _chosen(recipe: Recipe, dataset: Dataset, target: Target, options: dict[str, Any]) -> Choice:

@@ -162,9 +162,10 @@ def _loss_limited(training: Training, target: Target) -> Training:
 
 def _hopeless(training: Training, target: Target, limit: int, free: Collection[str]) -> str:
     """Why nothing helps: the weight limit is too low, or the first site that fails with the least of everything."""
-    other = "for 16 bits there are --recipe word16 and word16-digits"
+    narrow = target.widths[Role.ACCUMULATOR].bits <= 16
+    other = "; for 16 bits there are --recipe word16 and word16-digits" if narrow else ""
     if limit:
-        return f"on {target} this is provable only with weights within +-{limit}, which do not learn; {other}"
+        return f"on {target} this is provable only with weights within +-{limit}, which do not learn{other}"
     recipe = training.recipe
     shift = max(recipe.input_shift, training.inputs[1].bit_length() - 2)
     least = {"weight_limit": 1, "input_shift": shift, "batch": 1}
@@ -172,4 +173,4 @@ def _hopeless(training: Training, target: Target, limit: int, free: Collection[s
     smallest = replace(recipe, **smaller)
     failing = certify(replace(training, recipe=smallest), target).failing
     where = f"{failing[0].site} needs {failing[0].bits} bits" if failing else "the invariants do not hold again"
-    return f"nothing makes this training provable on {target}: with weights within +-1 {where}; {other}"
+    return f"nothing makes this training provable on {target}: with weights within +-1 {where}{other}"

@@ -26,7 +26,7 @@ __all__ = ["CERTIFICATE", "as_stored", "claimed", "faults"]
 CERTIFICATE = "certificate"  # its name in a model's description and in a trace's header
 
 _PROOF = ("schema", "kind", "op_table", "proved", "claim", "machine", "sites", "invariants", "partitions", "steps")
-_MOST, _CLASSES = 1 << MAX_BITS, 1 << 10  # of any number, and of classes, in a claim that is looked into
+_MOST, _CLASSES, _LAYERS = 1 << MAX_BITS, 1 << 10, 64  # of any number, classes, layers in a claim that is looked into
 _LARGEST = {"dims": 1 << 16, "epochs": 1 << 20, "batch": 1 << 20}
 
 
@@ -51,7 +51,7 @@ def claimed(text: str) -> tuple[Training, Target]:
         roles = {Role(role): Word(bits) for role, bits in machine["roles"].items()}
         return training, Target(Widths(Word(machine["word"]), roles), Overflow(machine["overflow"]))
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError, PocketNNError) as error:
-        raise PocketNNError(f"the stored certificate is none ({type(error).__name__}: {error})") from error
+        raise PocketNNError(f"the stored certificate is malformed ({type(error).__name__}: {error})") from error
 
 
 def _sane(claim: Mapping[str, Any]) -> None:
@@ -62,6 +62,8 @@ def _sane(claim: Mapping[str, Any]) -> None:
                 type(item) is int and abs(item) > _LARGEST.get(name, _MOST)
             ):
                 raise ValueError(f"{name} is {str(value)[:40]}")
+    if len(claim["dims"]) > _LAYERS:
+        raise ValueError(f"{len(claim['dims'])} layers, at most {_LAYERS} are proved")
     if claim["dims"][-1] > _CLASSES:
         raise ValueError(f"{claim['dims'][-1]} classes, at most {_CLASSES} are proved")
 
@@ -77,6 +79,7 @@ def faults(text: str, parameters: Mapping[str, Any] | None = None) -> list[str]:
     except (PocketNNError, MemoryError) as error:
         return [str(error)]
     theirs = json.loads(text)
-    found = [f"its {name} is not what its claim gives" for name in _PROOF if ours.get(name) != theirs.get(name)]
+    other = [name for name in _PROOF if ours.get(name) != theirs.get(name)]
+    found = [f"it was changed: proving its claim again gives other {name}" for name in other]
     lists = {name: matrix.tolist() for name, matrix in (parameters or {}).items()}
     return found or check(theirs, lists)

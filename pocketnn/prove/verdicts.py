@@ -8,9 +8,11 @@ from pocketnn.arith import Interval
 from pocketnn.audit.replayed import Replayed
 from pocketnn.audit.source import Evaluation, Source, Training, fact
 from pocketnn.audit.verdict import Proved, Target, never_proved
+from pocketnn.errors import DataError
 from pocketnn.machine import Machine
 from pocketnn.prove import inference, stored, training
 from pocketnn.prove.certificate import Certificate, Program
+from pocketnn.trace.verify import verify
 from pocketnn.train import architecture_of
 
 __all__ = ["certificate_of", "certificate_on", "proved_by", "proved_by_certificate", "safe_sites", "unproved"]
@@ -61,8 +63,8 @@ def proved_by_certificate(source: Source) -> Proved:
 def unproved(source: Source) -> Iterator[str]:
     """Why the certificate of `source` proves nothing of what runs there.
 
-    A trace is compared with its claim by what its header says was run and, site by site, by op, register and static
-    parameters; that it is the program of that recipe otherwise is what its header says.
+    A trace must be whole, and is compared with its claim by what its header says was run and, site by site, by op,
+    register and what came from outside; that it is the program of that recipe otherwise is what its header says.
     """
     text = certificate_of(source)
     saved = source.saved if isinstance(source, Evaluation) else None
@@ -80,6 +82,10 @@ def unproved(source: Source) -> Iterator[str]:
         if said != (architecture_of(recipe, claim.pixels, claim.classes), recipe.input_shift, recipe.input_centre):
             yield "it is about another network"
     if isinstance(source, Replayed):
+        try:
+            verify(source.trace.path)
+        except DataError as error:
+            yield str(error)
         yield from _other_program(source, claim)
 
 
@@ -96,6 +102,14 @@ def _other_program(source: Replayed, claim: training.Training) -> Iterator[str]:
         site = machine.ledger.sites.get(code.site)
         if site is not None and (site.op, site.register.role) != (code.op.name, code.to.role):
             yield f"{code.site}: {code.op.name} into {code.to.role.value}, which is not in its program"
+    for step in source.trace.steps:
+        for event in source.trace.recorded(step):
+            site, span = machine.ledger.sites.get(event.code.site), event.figures.span
+            if site is None or site.op != "load" or site.span is None or span is None:
+                continue
+            if not site.span.lo <= span.lo <= span.hi <= site.span.hi:
+                yield f"{site.name}: it is about {site.span.lo}..{site.span.hi}, the trace has {span.lo}..{span.hi}"
+                return
 
 
 def _proved(program: Program) -> Proved:

@@ -1,5 +1,6 @@
 """The library that a C compiler makes, and its use as the sequential fold. Values and flags: test_conformance.py."""
 
+import hashlib
 import stat
 import subprocess
 import sys
@@ -67,11 +68,11 @@ def test_the_source_has_no_warnings():
 
 def test_it_is_compiled_once_and_kept(cache):
     Native()
-    (path,) = cache.iterdir()
+    (path,) = cache.glob("*.so")
     before = path.stat().st_mtime_ns
     made._library.cache_clear()
     Native()
-    assert [x.stat().st_mtime_ns for x in cache.iterdir()] == [before]
+    assert [x.stat().st_mtime_ns for x in cache.glob("*.so")] == [before]
     assert stat.S_IMODE(cache.stat().st_mode) == 0o700
 
 
@@ -79,14 +80,14 @@ def test_processes_at_once_do_not_meet(cache):
     program = "from pocketnn.arith import Native; Native(); print('ok')"
     running = [subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert [process.communicate()[0] for process in running] == ["ok\n"] * 3
-    assert [x.suffix for x in cache.iterdir()] == [".so"]
+    assert sorted(x.suffix for x in cache.iterdir()) == [".sha256", ".so"]
 
 
 def test_another_compiler_has_another_library(cache, tmp_path, monkeypatch):
     Native()
     monkeypatch.setenv("CC", script(tmp_path / "other", f'exec {made.compiler()[0]} "$@"'))
     Native()
-    assert len(list(cache.iterdir())) == 2
+    assert len(list(cache.glob("*.so"))) == 2
 
 
 def test_a_compiler_that_knows_no_native_processor_is_asked_for_less(cache, tmp_path, monkeypatch):
@@ -125,11 +126,16 @@ def test_a_compiler_that_does_not_run_or_end(cache, tmp_path, monkeypatch):
     assert native.sequence() is None
 
 
-def test_a_damaged_library_is_named(cache):
+def test_a_damaged_library_is_built_again_and_one_that_cannot_be_loaded_is_named(cache):
     program = f"from pocketnn.arith import native_library as made; made._FLAGS = {made._FLAGS}; made.library()"
     subprocess.run([sys.executable, "-c", program], check=True)
-    (path,) = cache.iterdir()
+    (path,) = cache.glob("*.so")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    subprocess.run([sys.executable, "-c", program], check=True)
+    assert made._intact(path)
     path.write_bytes(b"damaged")
+    path.with_suffix(".sha256").write_text(hashlib.sha256(b"damaged").hexdigest())
     with pytest.raises(TargetError, match=r"native-.*\.so: not a library that can be loaded .*delete it"):
         Native()
 

@@ -11,14 +11,19 @@ import pytest
 from click.testing import CliRunner
 
 from pocketnn.arith import Overflow
+from pocketnn.audit import Target
 from pocketnn.cli import main
 from pocketnn.data import load_dataset
 from pocketnn.errors import PocketNNError
 from pocketnn.machine import Widths
-from pocketnn.prove.stored import CERTIFICATE, claimed, faults
+from pocketnn.prove import Training
+from pocketnn.prove.stored import CERTIFICATE, as_stored, claimed, faults
+from pocketnn.prove.training import certify
+from pocketnn.recipe import Recipe
 from pocketnn.saved import read_saved
 from pocketnn.weights import load_weights, save_weights
 
+TARGET = Target(Widths.of(32), Overflow.WRAP)
 SMALL = ["--limit", "60", "--hidden", "6", "--epochs", "1"]
 
 
@@ -60,6 +65,8 @@ def test_the_audit_of_the_model_and_of_the_trace_says_proved(trained):
         assert stderr == ""
         assert {site for site, verdict in found.items() if verdict != "proved"} <= {"labels"}
     assert verdicts(trace)[0]["loss.epoch_add"] == "proved"
+    said = run("audit", trace).stdout
+    assert "certificate: PROVED: nothing can overflow on 32 wrap (training of 64-6-10 pocket_tanh" in said
 
 
 def test_the_page_has_the_certificate_and_inputs_that_attain_its_bounds(trained, tmp_path):
@@ -97,25 +104,28 @@ def test_the_machine_is_the_one_of_the_proof(trained):
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (lambda data: data["claim"].update(batch=19), "its .* is not what its claim gives"),
-        (lambda data: data["machine"].update(word=31), "its .* is not what its claim gives"),
-        (lambda data: data["steps"][30].update(lo=[-1]), "its steps is not what its claim gives"),
-        (lambda data: data["invariants"].pop(), "its invariants is not what its claim gives"),
-        (lambda data: data.update(op_table="0" * 64), "its op_table is not"),
+        (lambda data: data["claim"].update(batch=19), "it was changed: proving its claim again gives other"),
+        (lambda data: data["machine"].update(word=31), "it was changed: proving its claim again gives other"),
+        (lambda data: data["steps"][30].update(lo=[-1]), "it was changed: proving its claim again gives other steps"),
+        (lambda data: data["invariants"].pop(), "gives other invariants"),
+        (lambda data: data.update(op_table="0" * 64), "gives other op_table"),
         (lambda data: data.update(kind="inference"), "of a training belongs here"),
         (lambda data: data["claim"].pop("batch"), "KeyError"),
-        (lambda data: data["machine"].update(word="32"), "the stored certificate is none"),
-        (lambda data: data["claim"].update(dims=[64]), "the stored certificate is none"),
+        (lambda data: data["machine"].update(word="32"), "the stored certificate is malformed"),
+        (lambda data: data["claim"].update(dims=[64]), "the stored certificate is malformed"),
         (
             lambda data: data["claim"].update(batch=20.5),
-            r"the stored certificate is none \(ValueError: batch is 20.5\)",
+            r"the stored certificate is malformed \(ValueError: batch is 20.5\)",
         ),
         (lambda data: data["claim"].update(epochs=10**12), "epochs is 1000000000000"),
         (lambda data: data["claim"].update(lr_inv=[10**30]), "lr_inv is"),
         (lambda data: data["claim"].update(dims=[64, 6, 10**4]), "10000 classes"),
         (lambda data: data["claim"].update(dims=[10**9, 6, 10]), "dims is"),
+        (lambda data: data["claim"].update(dims=[64, *[6] * 1000, 10]), "1002 layers"),
+        (lambda data: data["claim"].update(dims="64-100"), "malformed"),
+        (lambda data: data["claim"].update(batch=float("nan")), "batch is nan"),
         (lambda data: data["claim"].update(activation="nope"), "activation 'nope' does not exist"),
-        (lambda data: data.update(claim=None), "the stored certificate is none"),
+        (lambda data: data.update(claim=None), "the stored certificate is malformed"),
     ],
 )
 def test_a_doctored_certificate_has_faults(trained, change, fault):
@@ -130,7 +140,7 @@ def test_a_doctored_certificate_has_faults(trained, change, fault):
 
 def test_no_json_at_all_is_one_clear_line():
     for text in ("", "{", "[1]", "null", "[" * 100_000):
-        with pytest.raises(PocketNNError, match="the stored certificate is none"):
+        with pytest.raises(PocketNNError, match="the stored certificate is malformed"):
             claimed(text)
         assert len(faults(text)) == 1
 
@@ -153,26 +163,51 @@ def test_another_network_or_other_pixels_prove_nothing(trained, tmp_path):
     assert int(data.test.images.max()) == training.inputs[1]
 
 
-def test_a_trace_of_something_else_proves_nothing(trained, tmp_path):
+def doctored(trained, tmp_path, change):
+    """A copy of the trace with something changed by SQL."""
     path = tmp_path / "t.pnt"
     path.write_bytes(trained[1].read_bytes())
     with sqlite3.connect(path) as db:
-        (subject,) = db.execute("SELECT value FROM header WHERE key = 'subject'").fetchone()
-        changed = json.loads(subject)
-        changed["facts"]["lr_inv"] = 10
-        db.execute("UPDATE header SET value = ? WHERE key = 'subject'", [json.dumps(changed)])
-    found, stderr = verdicts(path)
-    assert "proved" not in found.values()
-    assert "it is about lr_inv 1000, the trace about 10" in stderr
+        change(db)
+    return path
 
 
-def test_a_trace_with_another_op_at_a_site_proves_nothing(trained, tmp_path):
-    path = tmp_path / "t.pnt"
-    path.write_bytes(trained[1].read_bytes())
-    with sqlite3.connect(path) as db:
-        db.execute("UPDATE code SET op = 'sub' WHERE site = 'loss.epoch_add'")
+def other_subject(db):
+    (subject,) = db.execute("SELECT value FROM header WHERE key = 'subject'").fetchone()
+    changed = json.loads(subject)
+    changed["facts"]["lr_inv"] = 10
+    db.execute("UPDATE header SET value = ? WHERE key = 'subject'", [json.dumps(changed)])
+
+
+def other_op(db):
+    db.execute("UPDATE code SET op = 'sub' WHERE site = 'loss.epoch_add'")
+
+
+def smaller_pixels(db):
+    text = as_stored(certify(Training(Recipe((6,), epochs=1, loss_limit=2145830487), 64, 10, (0, 9)), TARGET))
+    db.execute("UPDATE header SET value = ? WHERE key = ?", [text, CERTIFICATE])
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (other_subject, "it is about lr_inv 1000, the trace about 10"),
+        (other_op, "loss.epoch_add: sub into loss, which is not in its program"),
+        (smaller_pixels, "input.load: it is about 0..9, the trace has 0..16"),
+    ],
+)
+def test_a_trace_of_something_else_proves_nothing(trained, tmp_path, monkeypatch, change, fault):
+    path = doctored(trained, tmp_path, change)
     result = run("audit", path, "--words", 32)
-    assert "loss.epoch_add: sub into loss, which is not in its program" in result.stderr
+    assert "its certificate proves nothing of this" in result.stderr
+    assert "the chain breaks" in result.stderr
+    monkeypatch.setattr("pocketnn.prove.verdicts.verify", lambda path: None)  # as if the chain had been made anew
+    result = run("audit", path, "--words", 32, "--json")
+    assert fault in result.stderr
+    data = json.loads(result.stdout)
+    assert "proved" not in {site["machines"]["32 wrap"]["verdict"] for site in data["sites"]}
+    assert data["certificate"]["proved"] is False
+    assert fault in data["certificate"]["verdict"]
 
 
 def test_pixels_beyond_the_claim_prove_nothing(trained, tmp_path, monkeypatch):
