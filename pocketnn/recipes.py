@@ -71,6 +71,13 @@ _ALL = (
     Named("best", "mnist", _BEST, _BP, "97.93 +- 0.12 % of the test images, seeds 1 to 5"),
     Named("best-fashion", "fashion-mnist", _BEST_FASHION, _BP, "89.57 +- 0.10 % of the test images, seeds 1 to 5"),
     Named(
+        "fast-fashion",
+        "fashion-mnist",
+        replace(_BEST_FASHION, batch=40),
+        "as best-fashion, in batches of 40: two thirds of its time",
+        "89.29 +- 0.13 % of the test images, seeds 1 to 5",
+    ),
+    Named(
         "best-jitter",
         "mnist",
         replace(_BEST, epochs=36, jitter=1),
