@@ -120,9 +120,6 @@ class Extent:
         data = value.numbers()
         size = data.size
         if span is OWN_RANGE:
-            if size > _LARGE:
-                self._cover(_own(data))
-                return
             self._kept.append(data)
         else:
             assert isinstance(span, Terms)

@@ -161,13 +161,15 @@ def test_extents_are_compared_by_what_they_cover():
     assert repr(a) == "<Extent Span(lo=1, hi=2, least=0, most=3)>"
 
 
-def test_large_results_are_reduced_alone():
-    vector, extent = Vector(measure=True), Extent()
+def test_large_results_are_looked_at_at_once_and_their_bounds_kept():
+    vector = Vector(measure=True)
     a, b = load(vector, np.arange(-5, _LARGE)), load(vector, -3)
     outcome = vector.apply(OPS["add"], (a, b), register(32), "add")
-    assert outcome.span is OWN_RANGE
-    extent.add(outcome.span, outcome.value)
-    assert extent.span == Span(-8, _LARGE - 4, -8, _LARGE - 4)
+    assert outcome.span == Span(-8, _LARGE - 4, -8, _LARGE - 4)
+    assert outcome.value.tight
+    few = vector.apply(OPS["add"], (load(vector, np.arange(5)), b), register(32), "add")
+    assert (few.span, few.value.tight) == (OWN_RANGE, False)
+    assert not Vector().apply(OPS["add"], (a, b), register(32), "add").value.tight
 
 
 def test_backends_asked_to_measure_do():
