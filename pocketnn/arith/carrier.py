@@ -18,6 +18,7 @@ __all__ = [
     "EXACT32",
     "EXACT64",
     "EXACT_INT64",
+    "LARGE",
     "Array",
     "Carrier",
     "exact_dtype",
@@ -32,7 +33,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 EXACT32 = 1 << 24  # integers of smaller magnitude are exact in float32 (IEEE 754-2019, 24-bit significand)
 EXACT64 = 1 << 53  # and in float64 (53-bit significand)
 EXACT_INT64 = 1 << 62  # int64 with one bit to spare, for the sum of two such values
-_LARGE = 1 << 13  # elements; smaller results are looked at many at a time, see Extent
+LARGE = 1 << 13  # elements; smaller results are looked at many at a time, see Extent
 
 
 class Carrier:
@@ -135,7 +136,7 @@ def narrowed(exact: Array, lo: int, hi: int, to: Register, measure: bool, tight:
     word = to.word
     exact = np.asarray(exact)  # ufuncs turn arrays without axes into scalars, which compute by other rules
     # A large result is looked at for its span anyway: done here, the ops after it know its bounds as well.
-    if not tight and (lo < word.lo or hi > word.hi or (measure and exact.size > _LARGE)):
+    if not tight and (lo < word.lo or hi > word.hi or (measure and exact.size > LARGE)):
         lo, hi = extremes(exact)
         tight = True
     span = None if not measure or exact.size == 0 else Span(lo, hi, lo, hi) if tight else OWN_RANGE

@@ -80,7 +80,8 @@ def _divide(dividends, divisor, quotients):  # type: ignore[no-untyped-def]  # n
 def divide(dividends: Array, divisor: int, dtype: Any) -> tuple[Array, int]:
     """Truncated quotients by one number other than 0, and how many dividends other than 0 gave a quotient of 0.
 
-    dividends: whole floats in C order, exact as in `vector._div`. dtype: float32 or float64, and holds the quotients.
+    dividends: whole floats in C order, exact as in `vector._div`. dtype: float32 or float64, and holds the quotients. A
+    divisor that float32 has to round is, before and after, greater than any dividend in float32: the quotients are 0.
     """
     quotients = np.empty(dividends.shape, dtype)
     return quotients, _divide(dividends, float(divisor), quotients)

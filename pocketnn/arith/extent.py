@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pocketnn.arith.backend import Outcome, Values
-from pocketnn.arith.carrier import Array, extremes
+from pocketnn.arith.carrier import LARGE, Array, extremes
 from pocketnn.arith.flags import OWN_RANGE, OwnRange, Span, Terms, merge_spans
 from pocketnn.arith.product import product
 
@@ -16,7 +16,6 @@ __all__ = ["Extent", "measured", "settled", "spans_of"]
 
 _BATCH = 1 << 15  # elements; beyond it the cost of a call no longer matters
 _MANY = 64  # results; kept ones take memory
-_LARGE = 1 << 13  # results of this size are reduced alone: copying them together would cost more than it saves
 
 
 def measured(outcome: Outcome) -> Span | None:
@@ -124,7 +123,7 @@ class Extent:
         else:
             assert isinstance(span, Terms)
             size += span.a.size + (0 if span.b is None else span.b.size)
-            if size > _LARGE:
+            if size > LARGE:
                 if self._span is not None and _certainly_within(span, data, self._span):
                     self._cover(_own(data))
                 else:

@@ -74,8 +74,9 @@ def train(
     Prints per epoch the loss register, the correct predictions while training and those on the test images, then what
     overflowed. An overflow does not change the exit code (see `pocketnn audit`) unless --trap is given.
 
-    --prove WIDTH chooses --weight-limit, --input-shift, --batch and --loss-limit where they are not given, and stores
-    the certificate in the model (--save) and in the trace, for `pocketnn audit`.
+    --prove WIDTH chooses --weight-limit, --input-shift, --batch and --loss-limit where they are not given (with smaller
+    pixels or batches also --lr-inv and --scale), for pixels up to the greatest of the data, and stores the certificate
+    in the model (--save) and in the trace, for `pocketnn audit`. Batch normalisation and --conv have no proof.
     """
     recipe = recipe_of(options)
     if save:

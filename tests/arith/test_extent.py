@@ -24,7 +24,8 @@ from pocketnn.arith import (
     settled,
     spans_of,
 )
-from pocketnn.arith.extent import _LARGE, _MANY
+from pocketnn.arith.carrier import LARGE
+from pocketnn.arith.extent import _MANY
 
 MAC, SUM = OPS["mac"], OPS["sum"]
 
@@ -111,7 +112,7 @@ def test_large_folds_are_left_out_only_where_they_add_nothing(shape, largest):
     extent, expected = Extent(), None
     vector = Vector(measure=True)
     a, b = draw.integers(-largest, largest + 1, (n, k)), draw.integers(-largest, largest + 1, (k, m))
-    assert n * k + k * m + n * m > _LARGE
+    assert n * k + k * m + n * m > LARGE
     for scale, more in [
         (1, 0),
         (2, 0),
@@ -138,7 +139,7 @@ def test_large_folds_are_left_out_only_where_they_add_nothing(shape, largest):
 def test_large_sums_are_measured():
     vector, extent = Vector(measure=True), Extent()
     for scale in (1, 2):
-        rows = np.resize([scale, -3 * scale], (_LARGE, 2))
+        rows = np.resize([scale, -3 * scale], (LARGE, 2))
         ours = vector.apply(SUM, (load(vector, rows), 1), register(32), "sum")
         extent.add(ours.span, ours.value)
     assert extent.span == Span(-4, -2, -6, 2)
@@ -163,9 +164,9 @@ def test_extents_are_compared_by_what_they_cover():
 
 def test_large_results_are_looked_at_at_once_and_their_bounds_kept():
     vector = Vector(measure=True)
-    a, b = load(vector, np.arange(-5, _LARGE)), load(vector, -3)
+    a, b = load(vector, np.arange(-5, LARGE)), load(vector, -3)
     outcome = vector.apply(OPS["add"], (a, b), register(32), "add")
-    assert outcome.span == Span(-8, _LARGE - 4, -8, _LARGE - 4)
+    assert outcome.span == Span(-8, LARGE - 4, -8, LARGE - 4)
     assert outcome.value.tight
     few = vector.apply(OPS["add"], (load(vector, np.arange(5)), b), register(32), "add")
     assert (few.span, few.value.tight) == (OWN_RANGE, False)
