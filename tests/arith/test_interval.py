@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from conformance import CASES, MISFITS, check_misfit, programs
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from within import Held, Within
 
@@ -19,6 +19,7 @@ from pocketnn.arith import (
     Reference,
     Register,
     Role,
+    Tensor,
     Word,
 )
 from pocketnn.errors import DataError, UsageError
@@ -90,6 +91,47 @@ def test_no_chain_of_ops_leaves_its_ranges(program, data):
 @settings(max_examples=10000, deadline=None)
 def test_no_chain_of_ops_leaves_its_ranges_in_many_cases(program, data):
     check_program(data.draw, program, fast=True)
+
+
+WORD4, WORD6 = Register(Role.ACCUMULATOR, Word(4)), Register(Role.ACCUMULATOR, Word(6), Overflow.SATURATE)
+NO_ROWS = Ranges((0, 3), np.zeros((0, 3), int), np.zeros((0, 3), int))
+APART, TWO_ROWS = Ranges((3,), [-7, 0, 2], [-1, 3, 7]), Ranges((2, 3), [[-7, 0, 2], [1, 1, 1]], [[-1, 3, 7], [2, 1, 5]])
+
+# Each rule of the op table at least once, whatever Hypothesis draws above: op, ranges of the operands, parameters.
+RULES = [
+    ("load", [[1 << 70, -(1 << 70), 5]], ()),
+    ("load", [np.array([1 << 63], np.uint64)], ()),
+    ("add", [APART, TWO_ROWS], ()),
+    ("div", [APART, Ranges((), 2, 3)], ()),
+    ("div", [APART, Ranges((), -2, 3)], ()),
+    ("div", [APART, Ranges((), 0, 0)], ()),
+    ("mac", [TWO_ROWS, Ranges((3, 2), -2, 3)], ()),
+    ("mac", [TWO_ROWS, Ranges((3, 2), 1, 1)], ()),
+    ("mac", [NO_ROWS, Ranges((3, 2), 1, 1)], ()),
+    ("sum", [TWO_ROWS], (0,)),
+    ("sum", [TWO_ROWS], (1,)),
+    ("select", [APART, Ranges((2,), [-2, 0], [-1, 4]), Ranges((3,), [-3, 1, 4], [-1, 1, 7])], ()),
+    ("select", [APART, Ranges((2,), [-2, 3], [-2, 3]), Ranges((3,), [-3, 1, 4], [-1, 1, 7])], ()),
+    ("argmax", [TWO_ROWS], ()),
+    ("argmax", [NO_ROWS], ()),
+    ("gather", [TWO_ROWS], (Tensor((2, 2), (-1, 0, 2, 1)),)),
+    ("transpose", [TWO_ROWS], ((1, 0),)),
+    ("reshape", [TWO_ROWS], ((2, 3),)),
+    ("reshape", [TWO_ROWS], ((3, 2),)),
+    ("reshape", [Ranges((2, 3), -1, 4)], ((6,),)),
+]
+
+
+@pytest.mark.parametrize("to", [WORD4, WORD6], ids=str)
+@pytest.mark.parametrize(("op", "operands", "params"), RULES, ids=[rule[0] for rule in RULES])
+def test_every_rule_holds_for_numbers_of_its_ranges(op, operands, params, to):
+    pair = Within()
+    if op == "load":
+        pair.apply(OPS["load"], (operands[0],), to, "load")
+        return
+    for _ in range(50):
+        args = [pair.apply(OPS["load"], (x,), Register(Role.INPUT, INT8), "operand").value for x in operands]
+        pair.apply(OPS[op], (*args, *params), to, op)
 
 
 class Points(Interval):
@@ -203,6 +245,7 @@ def test_a_square_is_not_negative():
 
 
 @given(a=st.tuples(st.integers(-99, 99), st.integers(-99, 99)), d=st.tuples(st.integers(-9, 9), st.integers(-9, 9)))
+@example(a=(-99, 50), d=(3, 7))
 @settings(max_examples=200, deadline=None)
 def test_what_a_division_leaves_over_is_smaller_than_the_divisor(a, d):
     """The remainder a - (a / d) d, against every a and d there are."""

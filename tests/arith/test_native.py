@@ -180,6 +180,16 @@ def test_lanes_hold_every_value_on_the_way():
     assert native._lane(32, 5, 1, Word(16)) == 64
 
 
+def test_operands_at_which_the_kernels_need_another_way():
+    """Integers beyond 64 bits, which no C type takes; sums that could need 128 bits, but hold too little for it."""
+    pair, to = Lockstep(Reference(), Native()), Register(Role.ACCUMULATOR, Word(48))
+    for outside in ([1 << 70, -(1 << 70), 5], np.array([1 << 63, 3], np.uint64)):
+        pair.apply(OPS["load"], (outside,), to, "beyond")
+    for largest in (1, (1 << 47) - 1):
+        x = pair.apply(OPS["load"], (np.full((2, 2), largest),), to, "x").value
+        pair.apply(OPS["mac"], (x, x), to, "mac")
+
+
 # --- the sequential fold -----------------------------------------------------------------------------------
 
 
