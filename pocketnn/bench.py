@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pocketnn.arith import Backend, Op, Outcome, Overflow, Register, Vector
-from pocketnn.arith.folds import HAVE_COMPILED
+from pocketnn.arith.how import HAVE_COMPILED
 from pocketnn.data import Dataset
 from pocketnn.machine import Machine, Widths
 from pocketnn.recipe import Recipe

@@ -12,6 +12,7 @@ import numpy as np
 
 from pocketnn.arith.backend import Integers, Outcome
 from pocketnn.arith.flags import CLEAN, OWN_RANGE, Flags, Span
+from pocketnn.arith.how import How
 from pocketnn.arith.word import Overflow, Register, Word, fit
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "Array",
     "Carrier",
     "exact_dtype",
-    "extremes",
     "fit_array",
     "narrowed",
     "recast",
@@ -70,10 +70,10 @@ class Carrier:
         lo, hi = self.lo, self.hi
         return hi if hi > -lo else -lo  # max() would take twice as long, and this is asked 100 times a step
 
-    def tighten(self) -> Carrier:
+    def tighten(self, how: How) -> Carrier:
         """Replace the bounds by the true minimum and maximum; returns self."""
         if not self.tight:
-            self.lo, self.hi = extremes(self.data)
+            self.lo, self.hi = how.extremes(self.data)
             self.tight = True
         return self
 
@@ -87,13 +87,6 @@ class Carrier:
 
     def __repr__(self) -> str:
         return f"<Carrier {self.shape} {self.data.dtype} in {self.lo}..{self.hi}>"
-
-
-def extremes(data: Array) -> tuple[int, int]:
-    """Minimum and maximum as Python integers; (0, 0) for an empty array."""
-    if data.size == 0:
-        return 0, 0
-    return int(np.minimum.reduce(data, axis=None)), int(np.maximum.reduce(data, axis=None))
 
 
 def exact_dtype(bound: int) -> Any:
@@ -127,19 +120,19 @@ def fit_array(exact: Array, word: Word, overflow: Overflow, out: Array | None = 
     return np.asarray(np.right_shift(np.left_shift(whole, unused, out=out), unused, out=out), dtype=exact.dtype)
 
 
-def narrowed(exact: Array, lo: int, hi: int, to: Register, measure: bool, tight: bool = False) -> Outcome:
+def narrowed(exact: Array, lo: int, hi: int, to: Register, how: How, tight: bool = False) -> Outcome:
     """Narrow one exact result per element into `to`.
 
     exact: whole numbers in any dtype of `exact_dtype`, all within lo..hi (the extremes themselves if
-    `tight`). The data are looked at only when these bounds do not show that everything fits. measure: report the span.
+    `tight`). The data are looked at only when these bounds do not show that everything fits.
     """
     word = to.word
     exact = np.asarray(exact)  # ufuncs turn arrays without axes into scalars, which compute by other rules
     # A large result is looked at for its span anyway: done here, the ops after it know its bounds as well.
-    if not tight and (lo < word.lo or hi > word.hi or (measure and exact.size > LARGE)):
-        lo, hi = extremes(exact)
+    if not tight and (lo < word.lo or hi > word.hi or (how.measure and exact.size > LARGE)):
+        lo, hi = how.extremes(exact)
         tight = True
-    span = None if not measure or exact.size == 0 else Span(lo, hi, lo, hi) if tight else OWN_RANGE
+    span = None if not how.measure or exact.size == 0 else Span(lo, hi, lo, hi) if tight else OWN_RANGE
     if word.lo <= lo and hi <= word.hi:
         data = exact if exact.dtype.kind == "f" else exact.astype(np.float64)
         return Outcome(Carrier(data, lo, hi, tight), CLEAN, span)

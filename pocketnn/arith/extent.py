@@ -8,14 +8,16 @@ from typing import Any
 import numpy as np
 
 from pocketnn.arith.backend import Outcome, Values
-from pocketnn.arith.carrier import LARGE, Array, extremes
+from pocketnn.arith.carrier import LARGE, Array
 from pocketnn.arith.flags import OWN_RANGE, OwnRange, Span, Terms, merge_spans
+from pocketnn.arith.how import How
 from pocketnn.arith.product import product
 
 __all__ = ["Extent", "measured", "settled", "spans_of"]
 
 _BATCH = 1 << 15  # elements; beyond it the cost of a call no longer matters
 _MANY = 64  # results; kept ones take memory
+_HOW = How(measure=True)
 
 
 def measured(outcome: Outcome) -> Span | None:
@@ -52,7 +54,7 @@ def _spans(folds: list[tuple[Terms, Array]]) -> list[Span]:
     if first.b is None:
         total = np.add.reduce(total, axis=first.axis + 1, keepdims=True)
     elif len(folds) == 1:
-        total = product(total[0], np.abs(first.b), first.dtype)
+        total = product(total[0], np.abs(first.b), first.dtype, _HOW)
     else:
         total = np.matmul(total, _stack([terms.b for terms, _ in folds], first.dtype, np.abs))
     exact, total = exact.reshape(len(folds), -1), total.reshape(len(folds), -1)
@@ -83,7 +85,7 @@ def _certainly_within(terms: Terms, exact: Array, known: Span) -> bool:
     unit = (len(b) + 2) * 2.0**-24
     if terms.dtype is np.float32 or unit > 0.5:
         return False
-    rough = product(a, b, np.float32)
+    rough = product(a, b, np.float32, _HOW)
     total = rough.astype(np.float64) * (1 + 2.5 * unit)  # half a unit for rounding here
     least, most = np.minimum.reduce(exact - total, axis=None) / 2, np.maximum.reduce(exact + total, axis=None) / 2
     return bool(known.least <= least and most <= known.most)
@@ -96,7 +98,7 @@ def _stack(arrays: list[Array], dtype: Any, first: Any = np.asarray) -> Array:
 
 
 def _own(data: Array) -> Span:
-    lo, hi = extremes(data)
+    lo, hi = _HOW.extremes(data)
     return Span(lo, hi, lo, hi)
 
 

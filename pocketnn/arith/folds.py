@@ -13,43 +13,38 @@ import numpy as np
 
 from pocketnn.arith import native, sequential
 from pocketnn.arith.backend import Outcome
-from pocketnn.arith.carrier import EXACT32, Array, Carrier, exact_dtype, extremes, recast
+from pocketnn.arith.carrier import EXACT32, Array, Carrier, exact_dtype, recast
 from pocketnn.arith.flags import CLEAN, Flags, Span, Terms
+from pocketnn.arith.how import How
 from pocketnn.arith.product import product
 from pocketnn.arith.word import Register
 
-try:
-    from pocketnn.arith import compiled
-except ImportError:  # numba is an optional extra
-    compiled = None  # type: ignore[assignment]
+__all__ = ["mac", "total"]
 
-__all__ = ["HAVE_COMPILED", "compiled", "mac", "total"]
-
-HAVE_COMPILED = compiled is not None
 # Above this share of failing elements the whole tile is folded: gathering operands costs more than it saves.
 _TILE = 0.1
 
 
-def mac(args: tuple[Carrier, Carrier], to: Register, measure: bool, use_compiled: bool) -> Outcome:
+def mac(args: tuple[Carrier, Carrier], to: Register, how: How) -> Outcome:
     """Matrix product (N, K) by (K, M), folded in stated order; overflow as `to` says, counted per element."""
     a, b = args
     (_, depth), (_, _) = a.shape, b.shape
     bound = depth * a.magnitude * b.magnitude
     if bound >= EXACT32 or bound > to.word.hi:
-        bound = depth * a.tighten().magnitude * b.tighten().magnitude
+        bound = depth * a.tighten(how).magnitude * b.tighten(how).magnitude
     if bound > to.word.hi:
         bound = min(bound, _largest_row(a) * b.magnitude)
     dtype = exact_dtype(2 * bound)
-    exact = product(a.data, b.data, dtype)
+    exact = product(a.data, b.data, dtype, how)
     if bound <= to.word.hi:
-        span = Terms(a.data, b.data, 0, dtype) if measure and exact.size else None
+        span = Terms(a.data, b.data, 0, dtype) if how.measure and exact.size else None
         return Outcome(Carrier(exact, -bound, bound), CLEAN, span)
-    absolute = product(a.data if a.lo >= 0 else np.abs(a.data), np.abs(b.data), dtype)
+    absolute = product(a.data if a.lo >= 0 else np.abs(a.data), np.abs(b.data), dtype, how)
 
     def fold(where: Array | None) -> tuple[Array, Array, int]:
         largest = a.magnitude * b.magnitude
         lane = sequential.lane_dtype(largest, to)
-        kernel = _kernel() if use_compiled and lane is not object else None
+        kernel = _kernel(how) if lane is not object else None
         if kernel is not None:
             stored, touched, events = kernel(a.data, b.data, lane, to)
             return (stored, touched, events) if where is None else (stored[where], touched[where], events)
@@ -58,28 +53,30 @@ def mac(args: tuple[Carrier, Carrier], to: Register, measure: bool, use_compiled
         rows, columns = np.nonzero(where)
         return sequential.fold(a.data[rows].T, b.data[:, columns], largest, to)
 
-    return _certified(exact, absolute, fold, to, measure)
+    return _certified(exact, absolute, fold, to, how)
 
 
-def _kernel() -> Any:
+def _kernel(how: How) -> Any:
     """The compiled fold: numba's, else the C compiler's, which takes one to two times as long and an
     eighth of NumPy's time; None if there is neither."""
-    return compiled.mac_fold if compiled is not None else native.sequence()
+    if how.compiled is not None:
+        return how.compiled.mac_fold
+    return native.sequence() if how.kernels else None
 
 
-def total(args: tuple[Carrier, int], to: Register, measure: bool) -> Outcome:
+def total(args: tuple[Carrier, int], to: Register, how: How) -> Outcome:
     """Sum along `axis`, kept with length 1, narrowed after each addition; overflow as `to` says."""
     x, axis = args
     if axis < 0:
         raise ValueError("sum")
     bound = x.shape[axis] * x.magnitude
     if bound > to.word.hi:
-        bound = x.shape[axis] * x.tighten().magnitude
+        bound = x.shape[axis] * x.tighten(how).magnitude
     dtype = exact_dtype(2 * bound)
     data = recast(x.data, dtype)
     exact = np.asarray(np.add.reduce(data, axis=axis, keepdims=True, dtype=dtype))
     if bound <= to.word.hi:
-        span = Terms(data, None, axis, dtype) if measure and exact.size else None
+        span = Terms(data, None, axis, dtype) if how.measure and exact.size else None
         return Outcome(Carrier(exact, -bound, bound), CLEAN, span)
     absolute = np.asarray(np.add.reduce(np.abs(data), axis=axis, keepdims=True, dtype=dtype))
 
@@ -89,7 +86,7 @@ def total(args: tuple[Carrier, int], to: Register, measure: bool) -> Outcome:
         stored, touched = np.moveaxis(stored, 0, axis), np.moveaxis(touched, 0, axis)
         return (stored, touched, events) if where is None else (stored[where], touched[where], events)
 
-    return _certified(exact, absolute, fold, to, measure)
+    return _certified(exact, absolute, fold, to, how)
 
 
 def _largest_row(a: Carrier) -> int:
@@ -99,7 +96,7 @@ def _largest_row(a: Carrier) -> int:
     return int(rows.max()) if rows.size else 0
 
 
-def _certified(exact: Array, absolute: Array, fold: Any, to: Register, measure: bool) -> Outcome:
+def _certified(exact: Array, absolute: Array, fold: Any, to: Register, how: How) -> Outcome:
     """Check the certificate per element and fold those that fail; `exact` is D, `absolute` is L.
 
     There is at least one element: what is empty has the bound 0, and never comes here.
@@ -109,7 +106,7 @@ def _certified(exact: Array, absolute: Array, fold: Any, to: Register, measure: 
     most = np.add(exact, absolute, out=absolute)
     lowest = int(np.minimum.reduce(least, axis=None)) // 2
     highest = int(np.maximum.reduce(most, axis=None)) // 2
-    span = Span(*extremes(exact), lowest, highest) if measure else None
+    span = Span(*how.extremes(exact), lowest, highest) if how.measure else None
     if word.lo <= lowest and highest <= word.hi:
         lo, hi = (span.lo, span.hi) if span else (lowest, highest)
         data = exact if exact.dtype.kind == "f" else exact.astype(np.float64)

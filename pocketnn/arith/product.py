@@ -8,23 +8,30 @@ from typing import Any
 import numpy as np
 
 from pocketnn.arith.carrier import Array, recast
+from pocketnn.arith.how import How
 
 __all__ = ["blocks", "product"]
 
 _BLOCK = 112  # length of the parts that a long axis of a product with a short one is cut into
 _SHORT = 64
+_LARGE = 1 << 18  # multiply-accumulates; smaller products take no longer in float64 than zeros take to be found
 
 
-def product(a: Array, b: Array, dtype: Any) -> Array:
+def product(a: Array, b: Array, dtype: Any, how: How) -> Array:
     """Matrix product in `dtype`, exact in any order of summation because `dtype` was chosen from a bound on it.
 
     Long and narrow ones are cut into blocks: OpenBLAS rearranges the operands of large products first, which does not
     pay where an axis is as short as a batch. Measured for 784-100, batch 20: 49 us instead of 73 forward (float64), 22
     instead of 30 for the update (float32); with 500 rows it loses.
     """
-    a, b = recast(a, dtype), recast(b, dtype)
     rows, depth = a.shape
     columns = b.shape[1]
+    large = rows <= _SHORT and rows * depth * columns > _LARGE
+    if large and dtype is np.float64 and how.compiled is not None and len(b) == depth:
+        sparse: Array | None = how.compiled.sparse_product(a, b)
+        if sparse is not None:
+            return sparse
+    a, b = recast(a, dtype), recast(b, dtype)
     row_blocks, depth_blocks = blocks(rows, depth)
     if depth_blocks > 1:
         left = a.reshape(rows, depth_blocks, -1).swapaxes(0, 1)
@@ -32,7 +39,7 @@ def product(a: Array, b: Array, dtype: Any) -> Array:
         return np.asarray(np.add.reduce(parts, axis=0))
     if row_blocks > 1:
         return np.asarray(np.matmul(a.reshape(row_blocks, -1, depth), b).reshape(rows, columns))
-    return np.asarray(np.matmul(a, b))
+    return np.asarray(a.dot(b))  # 1 us less than matmul, which is half of a small product
 
 
 @lru_cache(maxsize=256)

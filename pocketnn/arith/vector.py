@@ -8,14 +8,16 @@ dtype that its operands' bounds show to be exact (float32, float64, int64, else 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from pocketnn.arith import folds
 from pocketnn.arith.backend import Backend, Outcome, as_integers
-from pocketnn.arith.carrier import EXACT32, Array, Carrier, exact_dtype, extremes, narrowed, recast
+from pocketnn.arith.carrier import EXACT32, Array, Carrier, exact_dtype, narrowed, recast
+from pocketnn.arith.flags import Flags
+from pocketnn.arith.how import HAVE_COMPILED, How
 from pocketnn.arith.ops import OPS, Op, Tensor
 from pocketnn.arith.word import Register, Role
 from pocketnn.errors import DataError, UsageError
@@ -24,7 +26,7 @@ __all__ = ["Vector"]
 
 _LARGEST_TABLE = 1 << 12  # elements of a table of pieces (select); the pocket activations need 257
 
-Kernel = Callable[[tuple[Any, ...], Register, bool], Outcome]
+Kernel = Callable[[tuple[Any, ...], Register, How], Outcome]
 
 
 class Vector(Backend):
@@ -36,27 +38,22 @@ class Vector(Backend):
     """
 
     def __init__(self, measure: bool = False, compiled: bool | None = None) -> None:
-        if compiled and not folds.HAVE_COMPILED:
+        if compiled and not HAVE_COMPILED:
             raise UsageError("the compiled kernel needs numba: pip install 'pocketnn[fast]'")
-        use = compiled is not False
         # Freeing one large block teaches glibc's malloc to keep freed memory (its thresholds follow the largest block
         # freed); without it each step of an MNIST run faults 200 pages in anew, a third of the run. The block is
         # never touched, so it costs nothing; other allocators ignore it.
         np.empty(1 << 24, np.uint8)
-        self.measure = measure
-        self._use = use
-        self._kernels: dict[str, Kernel] = dict(_KERNELS)
-        self._kernels["mac"] = partial(folds.mac, use_compiled=use)
-        self._kernels["div"] = partial(_div, use_compiled=use)
+        self._how = How(measure, kernels=compiled is not False)
 
     def measuring(self) -> Vector:
         """This backend, reporting spans."""
-        return self if self.measure else Vector(True, None if self._use else False)
+        return self if self._how.measure else Vector(True, None if self._how.kernels else False)
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> Outcome:
         """Execute `op` on arrays; see Backend.apply."""
         try:
-            return self._kernels[op.name](args, to, self.measure)
+            return _KERNELS[op.name](args, to, self._how)
         except DataError:
             raise
         except (ValueError, IndexError):  # NumPy's own words for operands whose shapes do not go together
@@ -64,99 +61,100 @@ class Vector(Backend):
             raise
 
 
-def _load(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _load(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     data = as_integers(args[0])
     if data.dtype == np.uint8:
         lo, hi = 0, 255
     else:
-        lo, hi = extremes(data)
+        lo, hi = how.extremes(data)
     # uint64 has no exact common type with negative bounds; anything beyond int64's spare bit goes as Python ints
     exact = data.astype(exact_dtype(max(-lo, hi)))
-    return narrowed(exact, lo, hi, to, measure)
+    return narrowed(exact, lo, hi, to, how)
 
 
-def _binary(ufunc: Any, a: Carrier, b: Carrier, lo: int, hi: int, to: Register, measure: bool) -> Outcome:
+def _binary(ufunc: Any, a: Carrier, b: Carrier, lo: int, hi: int, to: Register, how: How) -> Outcome:
     """Apply a NumPy ufunc whose exact results lie in lo..hi, in a dtype that is exact for them, then narrow."""
     if lo > -EXACT32 and hi < EXACT32:
         exact = ufunc(a.data, b.data)  # float32 only where both operands are: exact either way
     else:
         dtype = exact_dtype(max(-lo, hi))
         exact = np.asarray(ufunc(recast(a.data, dtype), recast(b.data, dtype)), dtype)
-    return narrowed(exact, lo, hi, to, measure)
+    return narrowed(exact, lo, hi, to, how)
 
 
-def _add(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _add(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     a, b = args
-    return _binary(np.add, a, b, a.lo + b.lo, a.hi + b.hi, to, measure)
+    return _binary(np.add, a, b, a.lo + b.lo, a.hi + b.hi, to, how)
 
 
-def _sub(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _sub(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     a, b = args
-    return _binary(np.subtract, a, b, a.lo - b.hi, a.hi - b.lo, to, measure)
+    return _binary(np.subtract, a, b, a.lo - b.hi, a.hi - b.lo, to, how)
 
 
-def _neg(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _neg(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     (a,) = args
-    return narrowed(np.negative(a.data), -a.hi, -a.lo, to, measure, a.tight)
+    return narrowed(np.negative(a.data), -a.hi, -a.lo, to, how, a.tight)
 
 
-def _mul(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _mul(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     a, b = args
     if a.magnitude * b.magnitude > to.word.hi:
-        a.tighten(), b.tighten()
+        a.tighten(how), b.tighten(how)
     corners = (a.lo * b.lo, a.lo * b.hi, a.hi * b.lo, a.hi * b.hi)
-    return _binary(np.multiply, a, b, min(corners), max(corners), to, measure)
+    return _binary(np.multiply, a, b, min(corners), max(corners), to, how)
 
 
-def _max(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _max(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     a, b = args
-    return _binary(np.maximum, a, b, max(a.lo, b.lo), max(a.hi, b.hi), to, measure)
+    return _binary(np.maximum, a, b, max(a.lo, b.lo), max(a.hi, b.hi), to, how)
 
 
-def _clamp(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _clamp(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     x, lo, hi = args
     if not (lo.hi <= x.lo and x.hi <= hi.lo):
-        x.tighten()
+        x.tighten(how)
     if lo.hi <= x.lo and x.hi <= hi.lo and lo.data.ndim == hi.data.ndim == 0:
         # Nothing to clamp, by exact bounds. Measured on MNIST's 78,400 weights: looking costs what clamping does,
         # but leaves the true extremes, which the next forward pass needs for its certificate.
-        return narrowed(x.data, x.lo, x.hi, to, measure, x.tight)
+        return narrowed(x.data, x.lo, x.hi, to, how, x.tight)
     low = min(max(x.lo, lo.lo), hi.lo)
     high = min(max(x.hi, lo.hi), hi.hi)
-    return narrowed(np.minimum(np.maximum(x.data, lo.data), hi.data), low, high, to, measure)
+    return narrowed(np.minimum(np.maximum(x.data, lo.data), hi.data), low, high, to, how)
 
 
-def _div(args: tuple[Any, ...], to: Register, measure: bool, use_compiled: bool) -> Outcome:
+def _div(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     """Truncating division in floating point. Exact: an inexact quotient is at least 1/|b| away from the next
     integer and rounding moves it by less, while |a| < 2^24 in float32 and < 2^53 in float64."""
     a, b = args
     if b.lo <= 0 <= b.hi:
-        b.tighten()
+        b.tighten(how)
     if b.lo <= 0 <= b.hi:
-        return _div_by_zeros(a, b, to, measure)
+        return _div_by_zeros(a, b, to, how)
     bound = a.magnitude // (b.lo if b.lo > 0 else -b.hi)
     dtype = np.float32 if bound < EXACT32 else np.float64  # small again after a wide sum: all after it is faster
     vanished = 0
-    if use_compiled and folds.compiled and b.lo == b.hi and b.data.ndim == 0 and a.data.flags.c_contiguous:
-        exact, vanished = folds.compiled.divide(a.data, b.lo, dtype)
+    if how.compiled is not None and b.lo == b.hi and b.data.ndim == 0 and a.data.flags.c_contiguous:
+        exact, vanished = how.compiled.divide(a.data, b.lo, dtype)
     else:
         exact = _quotients(a.data, b.data).astype(dtype, copy=False)
         if to.role is Role.UPDATE:
             vanished = _vanished(a.data != 0, exact)
-    value, flags, span = narrowed(exact, -bound if a.lo < 0 or b.lo < 0 else 0, bound, to, measure)
-    if vanished and to.role is Role.UPDATE:
-        flags = flags._replace(vanished=vanished)
-    return Outcome(value, flags, span)
+    outcome = narrowed(exact, -bound if a.lo < 0 or b.lo < 0 else 0, bound, to, how)
+    if not vanished or to.role is not Role.UPDATE:
+        return outcome
+    value, flags, span = outcome
+    return Outcome(value, Flags(*flags[:4], vanished, 0, flags.first), span)
 
 
-def _div_by_zeros(a: Carrier, b: Carrier, to: Register, measure: bool) -> Outcome:
+def _div_by_zeros(a: Carrier, b: Carrier, to: Register, how: How) -> Outcome:
     """`_div` where there are divisors that are zero, or there is none at all."""
     zeros = np.broadcast_to(b.data == 0, np.broadcast_shapes(a.shape, b.shape))
     exact = _quotients(a.data, np.where(b.data == 0, b.data.dtype.type(1), b.data))
     # the quotients may be float32, which cannot hold every word's MAX
     exact = np.where(zeros, float(to.word.hi), exact.astype(np.float64))
     bound = max(a.magnitude, to.word.hi)
-    value, flags, span = narrowed(exact, -bound, bound, to, measure)
+    value, flags, span = narrowed(exact, -bound, bound, to, how)
     # the quotient there is the word's MAX, so a dividend of zero must not be subtracted
     vanished = _vanished((a.data != 0) | zeros, exact) if to.role is Role.UPDATE else 0
     return Outcome(value, flags._replace(vanished=vanished, zero_divisions=int(np.count_nonzero(zeros))), span)
@@ -174,20 +172,20 @@ def _vanished(nonzero: Array, quotients: Array) -> int:
     return int(np.count_nonzero(nonzero)) - int(np.count_nonzero(quotients != 0))
 
 
-def _isqrt(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _isqrt(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     """Floor of the square root. Exact: for n < 2^52 the root of n^2 - 1 is further below n than float64 rounds."""
     (x,) = args
     exact = np.floor(np.sqrt(np.maximum(x.data, 0).astype(np.float64)))
-    return narrowed(exact, 0, max(x.hi, 0), to, measure)
+    return narrowed(exact, 0, max(x.hi, 0), to, how)
 
 
-def _select(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _select(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     x, below, choices = args
     if choices.shape != (below.size + 1,):
         raise ValueError("select")
     if x.place is None or x.place[0] is not below:
         x.place = (below, _ladder(x, below))
-    return narrowed(choices.data[x.place[1]], choices.lo, choices.hi, to, measure)
+    return narrowed(choices.data[x.place[1]], choices.lo, choices.hi, to, how)
 
 
 def _ladder(x: Carrier, below: Carrier) -> Array:
@@ -225,30 +223,30 @@ def _table(indices: Tensor) -> Array:
     return np.array(indices.items, np.intp).reshape(indices.shape)
 
 
-def _gather(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _gather(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     x, indices = args
     OPS["gather"].shape((x.shape,), (indices,))  # NumPy would take negative indices
     padded = np.concatenate([x.data, np.zeros((*x.shape[:-1], 1), x.data.dtype)], axis=-1)  # index -1 is the zero
-    return narrowed(padded.take(_table(indices), axis=-1), min(x.lo, 0), max(x.hi, 0), to, measure)
+    return narrowed(padded.take(_table(indices), axis=-1), min(x.lo, 0), max(x.hi, 0), to, how)
 
 
-def _transpose(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _transpose(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     x, axes = args
     if min(axes, default=0) < 0:
         raise ValueError("transpose")
-    return narrowed(x.data.transpose(axes), x.lo, x.hi, to, measure, x.tight)
+    return narrowed(x.data.transpose(axes), x.lo, x.hi, to, how, x.tight)
 
 
-def _reshape(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _reshape(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     x, shape = args
     if min(shape, default=0) < 0:
         raise ValueError("reshape")
-    return narrowed(x.data.reshape(shape), x.lo, x.hi, to, measure, x.tight)
+    return narrowed(x.data.reshape(shape), x.lo, x.hi, to, how, x.tight)
 
 
-def _argmax(args: tuple[Any, ...], to: Register, measure: bool) -> Outcome:
+def _argmax(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     (x,) = args
-    return narrowed(np.asarray(x.data.argmax(-1)).astype(np.float64), 0, x.shape[-1], to, measure)
+    return narrowed(np.asarray(x.data.argmax(-1)).astype(np.float64), 0, x.shape[-1], to, how)
 
 
 _KERNELS: dict[str, Kernel] = {
@@ -257,6 +255,8 @@ _KERNELS: dict[str, Kernel] = {
     "sub": _sub,
     "neg": _neg,
     "mul": _mul,
+    "div": _div,
+    "mac": folds.mac,
     "sum": folds.total,
     "clamp": _clamp,
     "select": _select,

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pocketnn.arith import INT8, OPS, Native, Overflow, Reference, Register, Role, Vector
-from pocketnn.arith.folds import HAVE_COMPILED
+from pocketnn.arith.how import HAVE_COMPILED
 from pocketnn.arith.native_library import compiler
 from pocketnn.errors import DivergenceError
 

@@ -177,8 +177,9 @@ def test_backends_asked_to_measure_do():
     reference, plain, measuring = Reference(), Vector(compiled=False), Vector(measure=True)
     assert reference.measuring() is reference
     assert measuring.measuring() is measuring
-    assert plain.measuring().measure
-    assert not plain.measure
+    x = load(plain, [1])
+    assert plain.measuring().apply(OPS["neg"], (x,), register(8), "x").span is not None
+    assert plain.apply(OPS["neg"], (x,), register(8), "x").span is None
 
 
 def test_settled_turns_terms_into_numbers_and_nothing_else():

@@ -22,7 +22,7 @@ from pocketnn.arith import (
     Role,
     Vector,
     Word,
-    folds,
+    how,
     native,
     sequential,
 )
@@ -207,7 +207,7 @@ def test_the_fold_is_the_sequential_one(data):
 @pytest.mark.parametrize("overflow", Overflow)
 def test_vector_uses_it_where_numba_is_missing(monkeypatch, overflow):
     used, kernel = [], native.sequence()
-    monkeypatch.setattr(folds, "compiled", None)
+    monkeypatch.setattr(how, "compiled", None)
     monkeypatch.setattr(native, "sequence", lambda: lambda *args: used.append(args) or kernel(*args))
     a, b = np.random.default_rng(3).integers(-128, 128, (2, 12, 12))
     to = Register(Role.ACCUMULATOR, INT8, overflow)

@@ -28,18 +28,21 @@ from pocketnn.arith import (
     Word,
     fit,
     folds,
+    how,
     narrowings,
     plain,
     sequential,
 )
 from pocketnn.arith import carrier as carriers
-from pocketnn.arith.carrier import Carrier, exact_dtype, extremes, fit_array
+from pocketnn.arith import vector as vectors
+from pocketnn.arith.carrier import Carrier, exact_dtype, fit_array
+from pocketnn.arith.how import How, extremes
 from pocketnn.arith.product import blocks
 from pocketnn.errors import DataError, DivergenceError, UsageError
 
 WRAP, SATURATE = Overflow.WRAP, Overflow.SATURATE
 INT48 = Word(48)
-needs_numba = pytest.mark.skipif(not folds.HAVE_COMPILED, reason="numba, the optional extra 'fast', is not installed")
+needs_numba = pytest.mark.skipif(not how.HAVE_COMPILED, reason="numba, the optional extra 'fast', is not installed")
 either_fold = pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=needs_numba)])
 either_mode = pytest.mark.parametrize("overflow", [WRAP, SATURATE])
 measured_or_not = pytest.mark.parametrize("measure", [False, True])
@@ -138,9 +141,9 @@ def test_mac_takes_every_dtype(monkeypatch, bits, dtype, overflow, measure, comp
     """Operands at the bounds, K = 5, into words that hold the result and words that do not."""
     product, seen = folds.product, []
 
-    def spy(a, b, kind):
+    def spy(a, b, kind, manner):
         seen.append(np.dtype(kind).name)
-        return product(a, b, kind)
+        return product(a, b, kind, manner)
 
     monkeypatch.setattr(folds, "product", spy)
     word = Word(bits)
@@ -251,7 +254,7 @@ class Inspected(Vector):
             assert value.lo <= low <= high <= value.hi
             assert not value.tight or (value.lo, value.hi) == (low, high)
             assert value.data.dtype == np.float64 or max(-low, high) < carriers.EXACT32
-        assert (outcome.span is None) == (not self.measure or value.size == 0)
+        assert (outcome.span is None) == (not self._how.measure or value.size == 0)
         return outcome
 
 
@@ -270,10 +273,9 @@ def test_carriers():
     assert repr(value) == "<Carrier (2, 2) float32 in -5..4>"
     loose = Carrier(np.array([1.0, -2.0]), -100, 7)
     assert (loose.magnitude, loose.tight) == (100, False)
-    assert loose.tighten() is loose
+    assert loose.tighten(How(measure=False)) is loose
     assert (loose.lo, loose.hi, loose.magnitude, loose.tight) == (-2, 1, 2, True)
-    assert loose.tighten() is loose
-    assert extremes(np.zeros((0, 3))) == (0, 0)
+    assert loose.tighten(How(measure=False)) is loose
 
 
 def test_bytes_are_loaded_without_looking():
@@ -428,8 +430,8 @@ def test_the_fold_equals_the_definition_and_a_certificate_the_fold(overflow, dat
         events = [sum(step.exact != step.stored for step in s) for s in steps]
         results = [sequential.fold(a.T[:, :, None].astype(float), b[:, None, :].astype(float), largest, to)]
         lane = sequential.lane_dtype(largest, to)
-        if folds.HAVE_COMPILED and lane is not object:
-            results.append(folds.compiled.mac_fold(a.astype(float), b.astype(float), lane, to))
+        if how.HAVE_COMPILED and lane is not object:
+            results.append(how.compiled.mac_fold(a.astype(float), b.astype(float), lane, to))
         for values, touched, count in results:
             assert values.reshape(-1).tolist() == stored
             assert touched.reshape(-1).tolist() == [n > 0 for n in events]
@@ -473,10 +475,10 @@ def test_the_kernel_does_the_same_as_plain_python(lane, overflow):
     a[1, 2] = 0
     stored, events = np.zeros((4, 4), lane), np.zeros((4, 4), lane)
     shift = lane(stored.itemsize * 8 - 6)
-    kernel = folds.compiled._KERNELS[lane].py_func
+    kernel = how.compiled._KERNELS[lane].py_func
     saturate = overflow is SATURATE
     kernel(a.astype(lane), b.T.astype(lane), shift, lane(to.word.lo), lane(to.word.hi), saturate, stored, events)
-    values, touched, count = folds.compiled.mac_fold(a.astype(float), b.T.astype(float), lane, to)
+    values, touched, count = how.compiled.mac_fold(a.astype(float), b.T.astype(float), lane, to)
     assert stored.tolist() == values.tolist()
     assert (events > 0).tolist() == touched.tolist()
     assert events.sum() == count > 0
@@ -487,23 +489,71 @@ def test_the_kernel_does_the_same_as_plain_python(lane, overflow):
 def test_the_division_does_the_same_as_plain_python(dtype):
     dividends = np.array([[-7, -2, 0], [1, 3, 9]], dtype)
     quotients = np.empty_like(dividends)
-    assert folds.compiled._divide.py_func(dividends, -3.0, quotients) == 2
+    assert how.compiled._divide.py_func(dividends, -3.0, quotients) == 2
     assert quotients.tolist() == [[2, 0, 0], [0, -1, -3]]
-    values, vanished = folds.compiled.divide(dividends, -3, np.float32)
+    values, vanished = how.compiled.divide(dividends, -3, np.float32)
     assert (values.tolist(), values.dtype, vanished) == (quotients.tolist(), np.float32, 2)
+
+
+@needs_numba
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_extremes_do_the_same_as_plain_python(dtype):
+    data = np.array([[3, -7, 0], [1, 5, -2]], dtype)
+    assert how.compiled._EXTREMES[data.itemsize].py_func(data) == how.compiled.extremes(data) == (-7, 5)
+
+
+@pytest.mark.parametrize("kernels", [False, True])
+def test_extremes_of_every_layout_and_dtype(kernels):
+    rng, manner = np.random.default_rng(1), How(measure=False, kernels=kernels)
+    cases = ((np.float32, (1 << 24) - 1), (np.float64, (1 << 53) - 1), (np.int64, (1 << 62) - 1), (object, 1 << 70))
+    for dtype, largest in cases:
+        for shape in ((), (0, 3), (1,), (4, 5), (3, 4, 5)):
+            data = np.array(rng.integers(-9, 9, shape)).astype(dtype)
+            if data.size:
+                data[(-1,) * data.ndim], data[(0,) * data.ndim] = largest, -largest
+            for view in (data, data.T, data[..., ::2] if shape else data):
+                seen = [int(x) for x in view.flat] or [0]
+                assert manner.extremes(view) == extremes(view) == (min(seen), max(seen))
+
+
+@needs_numba
+def test_the_sparse_product_does_the_same_as_plain_python():
+    left = np.array([[0, 3, 0, 0, -2, 0, 0], [0, 0, 0, 0, 0, 0, 0], [1, 1, 1, 0, 0, 1, 1]], np.float32)
+    right = np.random.default_rng(2).integers(-99, 99, (7, 5)).astype(np.float64)
+    assert how.compiled._nonzero.py_func(left) == 7
+    result = np.full((3, 5), np.nan)
+    how.compiled._sparse_product.py_func(left, right, result)
+    assert result.tolist() == how.compiled.sparse_product(left, right).tolist() == (left @ right).tolist()
+    left[0] = 5
+    assert how.compiled.sparse_product(left, right) is None
+
+
+@measured_or_not
+@pytest.mark.parametrize("share", [0, 5, 50, 100])
+def test_products_with_many_zeros(share, measure):
+    """As large as those whose zeros are skipped, in float64; both operands' layouts."""
+    rng = np.random.default_rng(share)
+    for rows, depth, columns in ((1, 600, 500), (20, 784, 100), (64, 100, 50)):
+        a = rng.integers(0, 256, (rows, depth)) * (rng.integers(0, 100, (rows, depth)) < share)
+        b = rng.integers(-32768, 32767, (columns, depth)).T
+        vector = Vector(measure=measure)
+        to = register(48)
+        outcome = vector.apply(OPS["mac"], (load(vector, a, 16), load(vector, b, 16)), to, "mac")
+        assert outcome.value.ints().tolist() == (a @ b).tolist()
+        assert outcome.flags == CLEAN
 
 
 # --- without numba -----------------------------------------------------------------------------------------
 
 
 def without_numba(monkeypatch):
-    """`folds` as it is where numba is missing, under another name."""
+    """`how` as it is where numba is missing, under another name."""
     import pocketnn.arith as package
 
     monkeypatch.setitem(sys.modules, "numba", None)
     monkeypatch.delitem(sys.modules, "pocketnn.arith.compiled", raising=False)
     monkeypatch.delattr(package, "compiled", raising=False)
-    spec = importlib.util.spec_from_file_location("folds_without_numba", folds.__file__)
+    spec = importlib.util.spec_from_file_location("how_without_numba", how.__file__)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -514,13 +564,13 @@ def test_folds_work_without_numba(monkeypatch):
     assert module.HAVE_COMPILED is False
     vector = Vector()
     a, b = load(vector, [[100, 100]]), load(vector, [[1], [1]])
-    outcome = module.mac((a, b), register(8), measure=False, use_compiled=True)
+    outcome = folds.mac((a, b), register(8), module.How(measure=False))
     assert outcome.value.ints().tolist() == [[-56]]
     assert outcome.flags.events == 1
 
 
 def test_asking_for_a_missing_kernel_is_an_error(monkeypatch):
-    monkeypatch.setattr(folds, "HAVE_COMPILED", False)
+    monkeypatch.setattr("pocketnn.arith.vector.HAVE_COMPILED", False)
     with pytest.raises(UsageError, match=r"needs numba: pip install 'pocketnn\[fast\]'"):
         Vector(compiled=True)
     Vector(compiled=False)
@@ -607,10 +657,10 @@ def test_errors_that_are_not_about_shapes_stay_what_they_are(monkeypatch):
     vector = Vector()
     x = load(vector, [1, 2])
 
-    def broken(args, to, measure):
+    def broken(args, to, manner):
         raise ValueError("a defect")
 
-    vector._kernels["neg"] = broken
+    monkeypatch.setitem(vectors._KERNELS, "neg", broken)
     with pytest.raises(ValueError, match=r"^a defect$"):
         vector.apply(OPS["neg"], (x,), register(8), "neg")
     with pytest.raises(DataError):
