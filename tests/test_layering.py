@@ -28,7 +28,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "arith.reference": (13, "reference"),
     "arith.carrier": (13, "carrier"),
     "arith.product": (14, "product"),
-    "arith.extent": (15, "extent"),
+    "arith.extent": (16, "extent"),
     "arith.sequential": (14, "sequential"),
     "arith.compiled": (14, "compiled"),
     "arith.folds": (15, "arith"),
@@ -37,7 +37,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "arith.relations": (14, "relations"),
     "arith.range_folds": (14, "range_folds"),
     "arith.interval": (16, "interval"),
-    "arith.lockstep": (16, "lockstep"),
+    "arith.lockstep": (17, "lockstep"),
     "arith.c_helpers": (10, "c"),
     "arith.native_source": (12, "native_source"),
     "arith.native_library": (13, "native_library"),
@@ -106,7 +106,7 @@ RANKS: dict[str, tuple[int, str]] = {
 # Outside packages that only these modules may import, whatever else they do.
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli", "cli.*"),
-    "numba": ("arith.compiled",),
+    "numba": ("arith.compiled", "trace.compiled"),
     "jinja2": ("audit.html",),
     "matplotlib": ("audit.chart",),
 }

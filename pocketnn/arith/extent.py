@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy as np
 from pocketnn.arith.backend import Outcome, Values
 from pocketnn.arith.carrier import LARGE, Array, extremes
 from pocketnn.arith.flags import OWN_RANGE, OwnRange, Span, Terms, merge_spans
+from pocketnn.arith.folds import compiled
 from pocketnn.arith.product import product
 
-__all__ = ["Extent", "measured", "settled", "spans_of"]
+__all__ = ["Extent", "measured", "reach_of", "settled", "spans_of"]
 
 _BATCH = 1 << 15  # elements; beyond it the cost of a call no longer matters
 _MANY = 64  # results; kept ones take memory
@@ -23,12 +25,36 @@ def measured(outcome: Outcome) -> Span | None:
     span = outcome.span
     if span is OWN_RANGE:
         return _own(outcome.value.numbers())
-    return spans_of([(span, outcome.value.numbers())])[0] if isinstance(span, Terms) else span
+    return _fold_span(span, outcome.value.numbers()) if isinstance(span, Terms) else span
 
 
 def settled(outcome: Outcome) -> Outcome:
     """The outcome with a fold's Terms turned into numbers, for those who pass it on to several that want them."""
     return outcome._replace(span=measured(outcome)) if isinstance(outcome.span, Terms) else outcome
+
+
+def reach_of(terms: Terms, result: Array) -> tuple[int, int]:
+    """The least and most of a fold's span, from what it added up and its result.
+
+    One by one in the compiled kernel if it is there: it takes a quarter of the time of NumPy's dozen calls.
+    """
+    if compiled is None:
+        return spans_of([(terms, result)])[0][2:]
+    if terms.b is not None:
+        return compiled.reach(terms.a, terms.b, result)
+    # A sum along the first axis is the product of a row of ones and a matrix.
+    x, result = terms.a.swapaxes(terms.axis, 0), result.swapaxes(terms.axis, 0)
+    x = x.reshape(len(x), -1)
+    return compiled.reach(_ones(len(x)), x, result.reshape(1, -1))
+
+
+@lru_cache(maxsize=64)
+def _ones(count: int) -> Array:
+    return np.ones((1, count), np.float32)
+
+
+def _fold_span(terms: Terms, result: Array) -> Span:
+    return Span(*extremes(result), *reach_of(terms, result))
 
 
 def spans_of(folds: Sequence[tuple[Terms, Array]]) -> list[Span]:
@@ -127,7 +153,7 @@ class Extent:
                 if self._span is not None and _certainly_within(span, data, self._span):
                     self._cover(_own(data))
                 else:
-                    self._cover(spans_of([(span, data)])[0])
+                    self._cover(_fold_span(span, data))
                 return
             self._folds.append((span, data))
         self._size += size

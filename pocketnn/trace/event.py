@@ -53,13 +53,14 @@ class Handle:
 
 class Event(NamedTuple):
     """One executed op. outside: for `load`, the integers it was given, before narrowing; else None.
-    span: settled; Terms do not come here."""
+    span, digest: as `figures.look` leaves them."""
 
     result: Handle
     operands: tuple[Handle, ...]
     outside: Any
     flags: Flags
     span: Span | OwnRange | Terms | None
+    digest: int | None
 
 
 class Moment(NamedTuple):

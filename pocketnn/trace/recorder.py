@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from pocketnn.arith import MAX_BITS, OPS, Backend, Op, Register, Role, Word, settled
+from pocketnn.arith import MAX_BITS, OPS, Backend, Op, Register, Role, Word
 from pocketnn.arith.backend import Outcome
 from pocketnn.machine import Clock
 from pocketnn.trace.event import Code, Event, Handle, Moment, Sink
+from pocketnn.trace.figures import look
 
 __all__ = ["Program", "Recorder"]
 
@@ -51,7 +52,7 @@ class Recorder(Backend):
             params = args[arity:]
             operands = tuple([x if type(x) is Handle else self._adopt(x, site) for x in args[:arity]])
             outcome = self.inner.apply(op, (*[x.value for x in operands], *params), to, site)
-        value, flags, span = settled(outcome)
+        value, flags, span = outcome
         shape = value.shape
         code = self._codes.get((site, shape))
         if code is None or code.op is not op or code.to is not to or code.params != params:
@@ -63,7 +64,8 @@ class Recorder(Backend):
                 self._given(x)
         self.events += 1
         handle = Handle(self.events, code, value)
-        self.sink.event(Event(handle, operands, outside, flags, span))
+        span, digest = look(outcome, to.word)
+        self.sink.event(Event(handle, operands, outside, flags, span, digest))
         return Outcome(handle, flags, span)
 
     def _turn(self) -> None:
@@ -89,8 +91,8 @@ class Recorder(Backend):
         x.id = self.events
         x.code = Code(_LOAD, f"{x.code.site}.given", x.code.to, (), x.shape)
         contents = x.ints()
-        flags, span = self.inner.apply(_LOAD, (contents,), x.code.to, x.code.site)[1:]
-        self.sink.event(Event(x, (), contents, flags, span))
+        outcome = self.inner.apply(_LOAD, (contents,), x.code.to, x.code.site)
+        self.sink.event(Event(x, (), contents, outcome.flags, *look(outcome, x.code.to.word)))
 
 
 class Program:

@@ -19,8 +19,10 @@ from pocketnn.arith import (
     Terms,
     Vector,
     Word,
+    extent,
     measured,
     merge_spans,
+    reach_of,
     settled,
     spans_of,
 )
@@ -191,3 +193,59 @@ def test_numbers_of_every_kind_of_value():
     pair = Lockstep(Reference(), Vector())
     for backend in (Reference(), Vector(), pair, Interval()):
         assert load(backend, [[1, -2], [3, 4]]).numbers().tolist() == [[1, -2], [3, 4]]
+
+
+FOLDS = {
+    "more rows than terms": (90, 3, 7),
+    "more terms than rows": (3, 90, 7),
+    "images": (5, 64, 9),
+    "one": (1, 1, 1),
+    "no terms": (3, 0, 2),
+    "one column": (6, 5, 1),
+}
+
+
+@pytest.mark.parametrize("numba", [True, False])
+@pytest.mark.parametrize("largest", [9, 1000, 1 << 20])
+@pytest.mark.parametrize("name", FOLDS)
+def test_least_and_most_are_those_of_the_definition(monkeypatch, name, largest, numba):
+    if not numba:
+        monkeypatch.setattr(extent, "compiled", None)
+    (n, k, m), draw = FOLDS[name], np.random.default_rng(3)
+    for least in (-largest, 0, largest // 2):  # sums of both signs, of one, and nearly equal ones
+        a, b = draw.integers(least, largest + 1, (n, k)), draw.integers(least, largest + 1, (k, m))
+        a[:, : 3 * k // 4] *= name != "images"
+        vector = Vector(measure=True)
+        for left in (
+            load(vector, a),
+            vector.apply(OPS["transpose"], (load(vector, a.T), (1, 0)), register(48), "t").value,
+        ):
+            ours = vector.apply(MAC, (left, load(vector, b)), register(48), "mac")
+            assert isinstance(ours.span, Terms)
+            assert reach_of(ours.span, ours.value.numbers()) == exact_span(a, b)[2:]
+            assert measured(ours) == exact_span(a, b)
+
+
+@pytest.mark.parametrize("numba", [True, False])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("largest", [9, 1 << 24])
+def test_least_and_most_of_sums(monkeypatch, axis, largest, numba):
+    if not numba:
+        monkeypatch.setattr(extent, "compiled", None)
+    draw = np.random.default_rng(4)
+    x = draw.integers(-largest, largest + 1, (4, 5, 6))
+    vector = Vector(measure=True)
+    ours = vector.apply(SUM, (load(vector, x), axis), register(48), "sum")
+    assert isinstance(ours.span, Terms)
+    negative, positive = np.minimum(x, 0).sum(axis), np.maximum(x, 0).sum(axis)
+    assert reach_of(ours.span, ours.value.numbers()) == (negative.min(), positive.max())
+
+
+def test_equal_sums_that_float32_tells_apart_no_more():
+    """Among sums that differ by one unit beyond float32, the greatest is found wherever it stands."""
+    vector = Vector(measure=True)
+    for place in range(40):
+        x = np.full((40, 30), (1 << 25) + 1)
+        x[place, 7] += 1
+        ours = vector.apply(SUM, (load(vector, x), 1), register(48), "sum")
+        assert measured(ours) == Span(30 * x[place, 0], 30 * x[place, 0] + 1, 0, 30 * x[place, 0] + 1)
