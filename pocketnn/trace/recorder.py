@@ -35,6 +35,7 @@ class Recorder(Backend):
         self._ticks = -1
         self._recording = False
         self._codes: dict[tuple[str, tuple[int, ...]], Code] = {}
+        self._distinct: dict[Code, Code] = {}
         self._foreign: dict[int, tuple[Any, Handle]] = {}
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> Outcome:
@@ -56,7 +57,8 @@ class Recorder(Backend):
         shape = value.shape
         code = self._codes.get((site, shape))
         if code is None or code.op is not op or code.to is not to or code.params != params:
-            code = self._codes[site, shape] = Code(op, site, to, params, shape)
+            code = Code(op, site, to, params, shape)
+            code = self._codes[site, shape] = self._distinct.setdefault(code, code)
         if not self._recording:
             return Outcome(Handle(0, code, value), flags, span)
         for x in operands:
