@@ -13,6 +13,7 @@ from pocketnn.trace.figures import look
 __all__ = ["Program", "Recorder"]
 
 _LOAD = OPS["load"]
+_new = tuple.__new__  # makes a named tuple in half the time that calling its class takes
 _HOST = Register(Role.HOST, Word(MAX_BITS))  # for values whose own register nobody knows any more
 
 
@@ -66,9 +67,9 @@ class Recorder(Backend):
                 self._given(x)
         self.events += 1
         handle = Handle(self.events, code, value)
-        span, digest = look(outcome, to.word)
-        self.sink.event(Event(handle, operands, outside, flags, span, digest))
-        return Outcome(handle, flags, span)
+        span, entry = look(outcome, to.word)
+        self.sink.event(_new(Event, (handle, operands, outside, flags, span, entry)))
+        return _new(Outcome, (handle, flags, span))
 
     def _turn(self) -> None:
         """The clock was set: another step begins."""
