@@ -89,6 +89,7 @@ class Writer:
                     self._end_step(commit=True)
                 self._end(status)
         finally:
+            self._leaves.close()
             self._db.close()
 
     # ----------------------------------------------------------------------------------------------------
