@@ -54,7 +54,7 @@ def look(outcome: Outcome, word: Word) -> tuple[Span | OwnRange | Terms | None, 
         if flags is CLEAN:  # as four of five are
             return span, [lo, hi, digest]
     elif isinstance(span, Terms):
-        span = Span(lo, hi, *reach_of(span, numbers))
+        span = Span(lo, hi, *reach_of(span, numbers, lo, hi))
     return span, _entry(span, flags, digest)
 
 

@@ -41,7 +41,7 @@ def encoded(outside: object) -> tuple[str, tuple[int, ...], list[bytes]]:
         text = json.dumps([int(x) for x in array.flat], separators=(",", ":"))
         return _BIG, array.shape, [text.encode()]
     if array.dtype.itemsize > 1 and array.size:
-        lo, hi = int(array.min()), int(array.max())
+        lo, hi = int(np.minimum.reduce(array, axis=None)), int(np.maximum.reduce(array, axis=None))
         array = array.astype(next(dtype for dtype, least, most in _BOUNDS if least <= lo and hi <= most))
     data = np.ascontiguousarray(array).reshape(array.shape).astype(array.dtype.newbyteorder("<"), copy=False)
     if array.ndim < 2 or array.nbytes < _SHORT * max(1, array.shape[0]):

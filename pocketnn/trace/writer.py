@@ -183,7 +183,10 @@ class Writer:
         key = tuple(map(id, codes)), tuple([(x - first) << 1 if x >= previous else x << 1 | 1 for x in operands])
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = self._new_plan(events), codes  # the codes are kept, so that no other has their ids
+            known = self._known[key] = (
+                self._new_plan(events),
+                codes,
+            )  # the codes are kept, so that no other has their ids
         return known[0]
 
     def _new_plan(self, events: list[Event]) -> int:

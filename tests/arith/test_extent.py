@@ -26,7 +26,7 @@ from pocketnn.arith import (
     settled,
     spans_of,
 )
-from pocketnn.arith.carrier import LARGE
+from pocketnn.arith.carrier import LARGE, extremes
 from pocketnn.arith.extent import _MANY
 
 MAC, SUM = OPS["mac"], OPS["sum"]
@@ -195,6 +195,11 @@ def test_numbers_of_every_kind_of_value():
         assert load(backend, [[1, -2], [3, 4]]).numbers().tolist() == [[1, -2], [3, 4]]
 
 
+def reach(outcome):
+    numbers = outcome.value.numbers()
+    return reach_of(outcome.span, numbers, *extremes(numbers))
+
+
 FOLDS = {
     "more rows than terms": (90, 3, 7),
     "more terms than rows": (3, 90, 7),
@@ -222,7 +227,7 @@ def test_least_and_most_are_those_of_the_definition(monkeypatch, name, largest, 
         ):
             ours = vector.apply(MAC, (left, load(vector, b)), register(48), "mac")
             assert isinstance(ours.span, Terms)
-            assert reach_of(ours.span, ours.value.numbers()) == exact_span(a, b)[2:]
+            assert reach(ours) == exact_span(a, b)[2:]
             assert measured(ours) == exact_span(a, b)
 
 
@@ -238,7 +243,7 @@ def test_least_and_most_of_sums(monkeypatch, axis, largest, numba):
     ours = vector.apply(SUM, (load(vector, x), axis), register(48), "sum")
     assert isinstance(ours.span, Terms)
     negative, positive = np.minimum(x, 0).sum(axis), np.maximum(x, 0).sum(axis)
-    assert reach_of(ours.span, ours.value.numbers()) == (negative.min(), positive.max())
+    assert reach(ours) == (negative.min(), positive.max())
 
 
 def test_equal_sums_that_float32_tells_apart_no_more():
