@@ -108,10 +108,13 @@ def exact_span(a, b):
 
 @pytest.mark.parametrize("largest", [9, 4000, 1 << 18])
 @pytest.mark.parametrize("shape", [(100, 3, 90), (3, 400, 30)])
-def test_large_folds_are_left_out_only_where_they_add_nothing(shape, largest):
+@pytest.mark.parametrize("numba", [True, False])
+def test_large_folds_are_left_out_only_where_they_add_nothing(monkeypatch, shape, largest, numba):
     """Growing and shrinking operands, by themselves and by one unit, so that every bound holds and fails."""
+    if not numba:
+        monkeypatch.setattr(extent, "compiled", None)
     (n, k, m), draw = shape, np.random.default_rng(2)
-    extent, expected = Extent(), None
+    covered, expected = Extent(), None
     vector = Vector(measure=True)
     a, b = draw.integers(-largest, largest + 1, (n, k)), draw.integers(-largest, largest + 1, (k, m))
     assert n * k + k * m + n * m > LARGE
@@ -133,18 +136,21 @@ def test_large_folds_are_left_out_only_where_they_add_nothing(shape, largest):
         right[0, 0] += more
         ours = vector.apply(MAC, (load(vector, left), load(vector, right)), register(48), "mac")
         assert isinstance(ours.span, Terms)
-        extent.add(ours.span, ours.value)
+        covered.add(ours.span, ours.value)
         expected = merge_spans(expected, exact_span(left, right))
-        assert extent.span == expected
+        assert covered.span == expected
 
 
-def test_large_sums_are_measured():
-    vector, extent = Vector(measure=True), Extent()
+@pytest.mark.parametrize("numba", [True, False])
+def test_large_sums_are_measured(monkeypatch, numba):
+    if not numba:
+        monkeypatch.setattr(extent, "compiled", None)
+    vector, covered = Vector(measure=True), Extent()
     for scale in (1, 2):
         rows = np.resize([scale, -3 * scale], (LARGE, 2))
         ours = vector.apply(SUM, (load(vector, rows), 1), register(32), "sum")
-        extent.add(ours.span, ours.value)
-    assert extent.span == Span(-4, -2, -6, 2)
+        covered.add(ours.span, ours.value)
+    assert covered.span == Span(-4, -2, -6, 2)
 
 
 def test_outcomes_without_a_range_stay_so():
