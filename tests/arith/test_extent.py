@@ -260,3 +260,17 @@ def test_equal_sums_that_float32_tells_apart_no_more():
         x[place, 7] += 1
         ours = vector.apply(SUM, (load(vector, x), 1), register(48), "sum")
         assert measured(ours) == Span(30 * x[place, 0], 30 * x[place, 0] + 1, 0, 30 * x[place, 0] + 1)
+
+
+@pytest.mark.skipif(extent.compiled is None, reason="numba is not installed")
+@pytest.mark.parametrize("slack", [0.0, 1e-5])
+def test_what_numba_compiles_finds_the_same_uncompiled(slack):
+    """Wide and tall operands: runs of zeros, terms left over by fours, and rows that cannot reach past the others."""
+    kernel = (extent.compiled._reach_double if slack else extent.compiled._reach_single).py_func
+    wide = np.arange(-30, 30).reshape(5, 12) * np.repeat([1, 0, 2, 0, 1], 12).reshape(5, 12)
+    tall = np.arange(-40, 45).reshape(17, 5) * np.repeat([3, 1], [1, 16])[:, None]
+    for a, b in ((wide, np.arange(-20, 28).reshape(12, 4)), (tall, np.arange(-7, 8).reshape(5, 3))):
+        a, b = a.astype(np.float64), b.astype(np.float64)
+        exact, span = a @ b, exact_span(a.astype(int), b.astype(int))
+        assert kernel(a, b, exact, span.lo, span.hi, slack) == span[2:]
+        assert kernel(a, b, exact, 0, 0, slack) == span[2:]
