@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import resource
 import sys
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pocketnn.arith import Overflow
-from pocketnn.data import load_dataset
+from pocketnn.data import Dataset, load_dataset
 from pocketnn.machine import Machine, Widths
 from pocketnn.recipe import Recipe
 from pocketnn.trace import record
@@ -57,15 +58,18 @@ def _run(
 ) -> tuple[float, int]:
     """Seconds and peak memory of one training, recorded if there is a path."""
     dataset = load_dataset(data, limit)
-    train(Machine(None, widths, overflow), load_dataset(data, recipe.batch), recipe)  # numba compiles now
-    machine = Machine(None, widths, overflow)
+    _train(load_dataset(data, recipe.batch), recipe, Machine(None, widths, overflow), path)  # numba compiles now
+    if path is not None:
+        path.unlink()
     start = time.perf_counter()
-    if path is None:
-        train(machine, dataset, recipe)
-    else:
-        with record(machine, path) as recorded:
-            train(recorded, dataset, recipe)
+    _train(dataset, recipe, Machine(None, widths, overflow), path)
     return time.perf_counter() - start, _peak()
+
+
+def _train(dataset: Dataset, recipe: Recipe, machine: Machine, path: Path | None) -> None:
+    """One training, recorded if there is a path."""
+    with record(machine, path) if path else contextlib.nullcontext(machine) as m:
+        train(m, dataset, recipe)
 
 
 def _peak() -> int:

@@ -26,6 +26,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "arith.backend": (12, "arith"),
     "arith.semantics": (12, "semantics"),
     "arith.reference": (13, "reference"),
+    "arith.compiled_reach": (13, "compiled"),
     "arith.compiled": (13, "compiled"),
     "arith.how": (14, "how"),
     "arith.carrier": (15, "carrier"),
@@ -107,7 +108,7 @@ RANKS: dict[str, tuple[int, str]] = {
 # Outside packages that only these modules may import, whatever else they do.
 ONLY_IN: dict[str, tuple[str, ...]] = {
     "click": ("cli", "cli.*"),
-    "numba": ("arith.compiled",),
+    "numba": ("arith.compiled", "arith.compiled_reach", "trace.compiled"),
     "jinja2": ("audit.html",),
     "matplotlib": ("audit.chart",),
 }

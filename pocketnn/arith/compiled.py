@@ -17,9 +17,10 @@ import numba
 import numpy as np
 
 from pocketnn.arith.backend import Integers as Array
+from pocketnn.arith.compiled_reach import reach
 from pocketnn.arith.word import Overflow, Register
 
-__all__ = ["divide", "extremes", "mac_fold", "sparse_product"]
+__all__ = ["divide", "extremes", "mac_fold", "reach", "sparse_product"]
 
 
 def _kernel(lane: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from pocketnn.arith.flags import OWN_RANGE, OwnRange, Span, Terms, merge_spans
 from pocketnn.arith.how import How
 from pocketnn.arith.product import product
 
-__all__ = ["Extent", "measured", "settled", "spans_of"]
+__all__ = ["Extent", "measured", "reach_of", "settled", "spans_of"]
 
 _BATCH = 1 << 15  # elements; beyond it the cost of a call no longer matters
 _MANY = 64  # results; kept ones take memory
@@ -25,12 +26,40 @@ def measured(outcome: Outcome) -> Span | None:
     span = outcome.span
     if span is OWN_RANGE:
         return _own(outcome.value.numbers())
-    return spans_of([(span, outcome.value.numbers())])[0] if isinstance(span, Terms) else span
+    return _fold_span(span, outcome.value.numbers()) if isinstance(span, Terms) else span
 
 
 def settled(outcome: Outcome) -> Outcome:
     """The outcome with a fold's Terms turned into numbers, for those who pass it on to several that want them."""
     return outcome._replace(span=measured(outcome)) if isinstance(outcome.span, Terms) else outcome
+
+
+def reach_of(terms: Terms, result: Array, lo: int, hi: int) -> tuple[int, int]:
+    """The least and most of a fold's span, from what it added up and its result, all within lo..hi, both among them.
+
+    One by one in the compiled kernel if it is there: it takes a quarter of the time of NumPy's dozen calls.
+    """
+    compiled = _HOW.compiled
+    if compiled is None:
+        return spans_of([(terms, result)])[0][2:]
+    a, b = terms.a, terms.b
+    if b is None:  # a sum along the first axis is the product of a row of ones and a matrix
+        if terms.axis:
+            a, result = a.swapaxes(terms.axis, 0), result.swapaxes(terms.axis, 0)
+        b, result = a.reshape(len(a), -1), result.reshape(1, -1)
+        a = _ones(len(b))
+    least, most = compiled.reach(a, b, result, lo, hi)
+    return least, most
+
+
+@lru_cache(maxsize=64)
+def _ones(count: int) -> Array:
+    return np.ones((1, count), np.float32)
+
+
+def _fold_span(terms: Terms, result: Array) -> Span:
+    lo, hi = _HOW.extremes(result)
+    return Span(lo, hi, *reach_of(terms, result, lo, hi))
 
 
 def spans_of(folds: Sequence[tuple[Terms, Array]]) -> list[Span]:
@@ -73,6 +102,7 @@ def _certainly_within(terms: Terms, exact: Array, known: Span) -> bool:
     Algorithms, 3.1), and L is at most what it gives times 1 + 2(K+2)u while (K+2)u <= 1/2.
 
     Measured on MNIST: in all but 2 % of the steps the first holds for the weights' updates, the second for the sums.
+    Only without the compiled kernel, which finds the numbers themselves in less time.
     """
     if terms.b is None:
         return False
@@ -126,10 +156,10 @@ class Extent:
             assert isinstance(span, Terms)
             size += span.a.size + (0 if span.b is None else span.b.size)
             if size > LARGE:
-                if self._span is not None and _certainly_within(span, data, self._span):
+                if _HOW.compiled is None and self._span is not None and _certainly_within(span, data, self._span):
                     self._cover(_own(data))
                 else:
-                    self._cover(spans_of([(span, data)])[0])
+                    self._cover(_fold_span(span, data))
                 return
             self._folds.append((span, data))
         self._size += size

@@ -17,6 +17,7 @@ from typing import Any
 __all__ = ["EXTRAS", "beginning", "closed", "extended"]
 
 Row = Sequence[Any]
+_JSON = json.JSONEncoder(separators=(",", ":"))
 
 EXTRAS = ("code", "plan", "leaf", "block", "checkpoint", "result")  # tables whose rows come with a step
 
@@ -42,4 +43,4 @@ def _sealed(value: Any) -> Any:
 
 
 def _text(value: Any) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode()
+    return _JSON.encode(value).encode()

@@ -13,7 +13,7 @@ import numpy as np
 
 from pocketnn.arith import Values, Word
 
-__all__ = ["digests", "register_dtype", "registers"]
+__all__ = ["digests", "hash_keys", "register_dtype", "registers"]
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -35,17 +35,17 @@ class _Keys:
     def __init__(self) -> None:
         self.values: Array = np.zeros(0, np.uint64)
 
-    def first(self, count: int) -> Array:
-        """The first `count` keys."""
+    def reach(self, count: int) -> Array:
+        """The first keys, `count` or more of them."""
         if count > self.values.size:
             state = np.arange(1, 2 * count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
             state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
             state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
             self.values = (state ^ (state >> np.uint64(31))) | np.uint64(1)
-        return self.values[:count]
+        return self.values
 
 
-_KEYS = _Keys()
+hash_keys = _Keys().reach
 
 
 def digests(rows: Array) -> list[int]:
@@ -58,5 +58,5 @@ def digests(rows: Array) -> list[int]:
     if short:
         rows = np.concatenate([rows, np.zeros((len(rows), short // rows.itemsize), rows.dtype)], axis=1)
     words = rows.view("<u8")
-    result: list[int] = np.dot(words, _KEYS.first(words.shape[1])).view(np.int64).tolist()
+    result: list[int] = np.dot(words, hash_keys(words.shape[1])[: words.shape[1]]).view(np.int64).tolist()
     return result

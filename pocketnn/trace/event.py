@@ -30,14 +30,18 @@ class Handle:
     id: of the event that made it; ids count from 1 without gaps.
     """
 
-    __slots__ = ("code", "id", "shape", "size", "value")
+    __slots__ = ("code", "id", "shape", "value")
 
     def __init__(self, identity: int, code: Code, value: Values) -> None:
         self.id = identity
         self.code = code
         self.value = value
         self.shape = code.shape
-        self.size = value.size
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return self.value.size
 
     def ints(self, dtype: Any = np.int64) -> Integers:
         """The register contents; see Values."""
@@ -53,13 +57,14 @@ class Handle:
 
 class Event(NamedTuple):
     """One executed op. outside: for `load`, the integers it was given, before narrowing; else None.
-    span: settled; Terms do not come here."""
+    span, entry: as `figures.look` leaves them."""
 
     result: Handle
     operands: tuple[Handle, ...]
     outside: Any
     flags: Flags
     span: Span | OwnRange | Terms | None
+    entry: list[Any] | None
 
 
 class Moment(NamedTuple):

@@ -13,15 +13,21 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pocketnn.arith import CLEAN, OWN_RANGE, Flags, OwnRange, Span, Terms
+from pocketnn.arith import CLEAN, OWN_RANGE, Flags, Outcome, OwnRange, Span, Terms, Word, reach_of, settled
 from pocketnn.errors import CorruptError
 from pocketnn.trace.digest import Array, digests, register_dtype
 from pocketnn.trace.event import Event
 
-__all__ = ["Figures", "entries_from_text", "figures_of", "measure", "text_of"]
+try:
+    from pocketnn.trace import compiled
+except ImportError:  # numba is an optional extra
+    compiled = None  # type: ignore[assignment]
+
+__all__ = ["Figures", "entries_from_text", "figures_of", "look", "measure", "text_of"]
 
 # Results of more elements are taken one by one: stacking them would cost more than the calls it saves.
 _LARGE = 1 << 13
+_new = tuple.__new__  # makes a named tuple in half the time that calling its class takes
 
 
 class Figures(NamedTuple):
@@ -32,18 +38,43 @@ class Figures(NamedTuple):
     flags: Flags
 
 
+def look(outcome: Outcome, word: Word) -> tuple[Span | OwnRange | Terms | None, list[Any] | None]:
+    """What the compiled kernel sees in a result in a register of `word`: the span in numbers, and the entry.
+
+    Without the kernel, or for values that it does not take, the settled span and None: `measure` finds out, for many
+    results at a time.
+    """
+    value, flags, span = outcome
+    numbers = value.numbers()
+    if compiled is None or numbers.dtype.kind != "f" or numbers.size == 0:
+        return settled(outcome).span, None
+    lo, hi, digest = compiled.look_at(numbers, word.bits)
+    if span is OWN_RANGE:
+        span = _new(Span, (lo, hi, lo, hi))
+        if flags is CLEAN:  # as four of five are
+            return span, [lo, hi, digest]
+    elif isinstance(span, Terms):
+        span = Span(lo, hi, *reach_of(span, numbers, lo, hi))
+    return span, _entry(span, flags, digest)
+
+
 def measure(events: Sequence[Event]) -> list[Any]:
     """An entry per event, in order."""
     groups: dict[Any, tuple[list[int], list[Array]]] = {}
-    found: list[tuple[int, int, int]] = [(0, 0, 0)] * len(events)
-    for position, event in enumerate(events):
-        result, ranged = event.result, event.span is OWN_RANGE
-        bits, numbers = result.code.to.word.bits, result.value.numbers()
-        if result.size > _LARGE:
-            rows = numbers.astype(register_dtype(bits), order="C").reshape(1, -1)
-            found[position] = _measured(rows, ranged)[0]
+    entries = [event.entry for event in events]
+    for position, (result, _, _, flags, span, entry) in enumerate(events):
+        if entry is not None:
             continue
-        key = bits, result.size, ranged
+        word = result.code.to.word
+        _, entries[position] = look(Outcome(result.value, flags, span), word)
+        if entries[position] is not None:
+            continue
+        numbers, ranged = result.value.numbers(), span is OWN_RANGE
+        if result.size > _LARGE:
+            rows = numbers.astype(register_dtype(word.bits), order="C").reshape(1, -1)
+            entries[position] = _measured([events[position]], rows, ranged)[0]
+            continue
+        key = word.bits, result.size, ranged
         group = groups.get(key)
         if group is None:
             group = groups[key] = ([], [])
@@ -51,25 +82,22 @@ def measure(events: Sequence[Event]) -> list[Any]:
         group[1].append(numbers.reshape(-1))
     for (bits, size, ranged), (positions, arrays) in groups.items():
         rows = np.concatenate(arrays).astype(register_dtype(bits)).reshape(len(arrays), size)
-        for position, figures in zip(positions, _measured(rows, ranged), strict=True):
-            found[position] = figures
-    return [_entry(event.span, event.flags, *figures) for event, figures in zip(events, found, strict=True)]
+        for position, entry in zip(positions, _measured([events[i] for i in positions], rows, ranged), strict=True):
+            entries[position] = entry
+    return entries
 
 
-def _measured(rows: Array, ranged: bool) -> list[tuple[int, int, int]]:
-    """Smallest and greatest element, if `ranged` asks for them, and digest of each row."""
-    if not ranged or rows.shape[1] == 0:
-        return [(0, 0, digest) for digest in digests(rows)]
-    low, high = np.minimum.reduce(rows, axis=1).tolist(), np.maximum.reduce(rows, axis=1).tolist()
-    return list(zip(low, high, digests(rows), strict=True))
+def _measured(events: Sequence[Event], rows: Array, ranged: bool) -> list[Any]:
+    """Entries of events whose results are rows; `ranged`: their spans are the ranges of their rows."""
+    spans: list[Any] = [event.span for event in events]
+    if ranged:
+        low, high = np.minimum.reduce(rows, axis=1).tolist(), np.maximum.reduce(rows, axis=1).tolist()
+        spans = list(map(Span, low, high, low, high))
+    return [_entry(span, event.flags, d) for event, span, d in zip(events, spans, digests(rows), strict=True)]
 
 
-def _entry(span: Span | OwnRange | Terms | None, flags: Flags, low: int, high: int, digest: int) -> list[Any]:
-    assert not isinstance(span, Terms)  # see Event
-    entry: list[Any]
-    if isinstance(span, OwnRange):
-        entry = [low, high, digest]
-    elif span is None:
+def _entry(span: Span | None, flags: Flags, digest: int) -> list[Any]:
+    if span is None:
         entry = [None, None, digest]
     else:
         lo, hi, least, most = span
@@ -80,9 +108,13 @@ def _entry(span: Span | OwnRange | Terms | None, flags: Flags, low: int, high: i
     return entry
 
 
+# Looking for cycles where there can be none takes a fourth of the time.
+_JSON = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+
+
 def text_of(entries: Sequence[Any]) -> str:
     """Entries as a step's column `figures`."""
-    return json.dumps(entries, separators=(",", ":"))
+    return _JSON.encode(entries)
 
 
 def entries_from_text(column: str, count: int) -> list[Any]:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import math
 import zlib
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,10 @@ _SHORT = 64  # bytes; shorter rows are not worth a number of their own
 # Level 1: on MNIST's images level 6 saves 15 % of the bytes and takes five times as long.
 _LEVEL = 1
 _DTYPES = ("|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8")
+_BOUNDS = [(dtype, int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) for dtype in _DTYPES]
 _BIG = "text"  # integers beyond 64 bits, as JSON
 _BLOCK = 1 << 22  # bytes of new rows after which a block is written
+_PART = 1 << 17  # bytes that are compressed at a time, in a millisecond or two
 _MAX_BLOCK = _BLOCK + 8 * MAX_ELEMENTS  # and at most that many: one leaf more; a reader refuses larger ones
 _MAX_ROWS = 1 << 22
 
@@ -38,9 +41,8 @@ def encoded(outside: object) -> tuple[str, tuple[int, ...], list[bytes]]:
         text = json.dumps([int(x) for x in array.flat], separators=(",", ":"))
         return _BIG, array.shape, [text.encode()]
     if array.dtype.itemsize > 1 and array.size:
-        lo, hi = int(array.min()), int(array.max())
-        fitting = (d for d in _DTYPES if np.iinfo(d).min <= lo and hi <= np.iinfo(d).max)
-        array = array.astype(next(fitting))
+        lo, hi = int(np.minimum.reduce(array, axis=None)), int(np.maximum.reduce(array, axis=None))
+        array = array.astype(next(dtype for dtype, least, most in _BOUNDS if least <= lo and hi <= most))
     data = np.ascontiguousarray(array).reshape(array.shape).astype(array.dtype.newbyteorder("<"), copy=False)
     if array.ndim < 2 or array.nbytes < _SHORT * max(1, array.shape[0]):
         return array.dtype.str, array.shape, [data.tobytes()]
@@ -68,27 +70,57 @@ def size_of(dtype: str, shape: tuple[int, ...]) -> int:
 
 
 class LeafWriter:
-    """Numbers rows and collects those that are new; `block` hands them out compressed."""
+    """Numbers rows and collects those that are new; `block` hands them out compressed.
+
+    They are compressed in a thread beside the run, a part at a time, for zlib leaves Python to others meanwhile: on
+    MNIST it takes 0.6 s of the 2 that the first epoch's steps take.
+    """
 
     def __init__(self) -> None:
         self._known: dict[bytes, int] = {}
         self._fresh: list[bytes] = []
         self._bytes = 0
         self._first = 0
+        self._beside = ThreadPoolExecutor(1)
+        self._begin()
+
+    def _begin(self) -> None:
+        """Begin a block."""
+        self._fresh, self._bytes = [], 0
+        self._deflate = zlib.compressobj(_LEVEL)
+        self._sent, self._sent_bytes = 0, 0
+        self._parts: list[Future[bytes]] = []
 
     def add(self, outside: object) -> tuple[str, str, bytes]:
         """The leaf's columns dtype, shape, rows."""
         dtype, shape, rows = encoded(outside)
-        return dtype, json.dumps(shape), np.array([self._number(row) for row in rows], "<u4").tobytes()
+        keys = [hashlib.sha256(row).digest() for row in rows]
+        numbers = list(map(self._known.get, keys))
+        if None in numbers:
+            numbers = [self._number(key, row) for key, row in zip(keys, rows, strict=True)]
+        return dtype, json.dumps(shape), np.array(numbers, "<u4").tobytes()
 
-    def _number(self, row: bytes) -> int:
-        key = hashlib.blake2b(row, digest_size=16).digest()
+    def _number(self, key: bytes, row: bytes) -> int:
         number = self._known.get(key)
         if number is None:
             number = self._known[key] = len(self._known)
             self._fresh.append(row)
             self._bytes += len(row)
+            if self._bytes - self._sent_bytes >= _PART:
+                self._send()
         return number
+
+    def _send(self) -> None:
+        """Have what came since the last time compressed."""
+        self._parts.append(self._beside.submit(self._deflate.compress, self._unsent()))
+        self._sent, self._sent_bytes = len(self._fresh), self._bytes
+
+    def _unsent(self) -> bytes:
+        return b"".join(self._fresh[self._sent :])
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        self._beside.shutdown()
 
     @property
     def full(self) -> bool:
@@ -100,9 +132,10 @@ class LeafWriter:
         if not self._fresh:
             return None
         lengths = np.array([len(row) for row in self._fresh], "<u4").tobytes()
-        block = self._first, lengths, zlib.compress(b"".join(self._fresh), _LEVEL)
+        before = b"".join([part.result() for part in self._parts])
+        block = self._first, lengths, before + self._deflate.compress(self._unsent()) + self._deflate.flush()
         self._first += len(self._fresh)
-        self._fresh, self._bytes = [], 0
+        self._begin()
         return block
 
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from pocketnn.arith import MAX_BITS, OPS, Backend, Op, Register, Role, Word, settled
+from pocketnn.arith import MAX_BITS, OPS, Backend, Op, Register, Role, Word
 from pocketnn.arith.backend import Outcome
 from pocketnn.machine import Clock
 from pocketnn.trace.event import Code, Event, Handle, Moment, Sink
+from pocketnn.trace.figures import look
 
 __all__ = ["Program", "Recorder"]
 
 _LOAD = OPS["load"]
+_new = tuple.__new__  # makes a named tuple in half the time that calling its class takes
 _HOST = Register(Role.HOST, Word(MAX_BITS))  # for values whose own register nobody knows any more
 
 
@@ -34,6 +36,7 @@ class Recorder(Backend):
         self._ticks = -1
         self._recording = False
         self._codes: dict[tuple[str, tuple[int, ...]], Code] = {}
+        self._distinct: dict[Code, Code] = {}
         self._foreign: dict[int, tuple[Any, Handle]] = {}
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> Outcome:
@@ -51,11 +54,12 @@ class Recorder(Backend):
             params = args[arity:]
             operands = tuple([x if type(x) is Handle else self._adopt(x, site) for x in args[:arity]])
             outcome = self.inner.apply(op, (*[x.value for x in operands], *params), to, site)
-        value, flags, span = settled(outcome)
+        value, flags, span = outcome
         shape = value.shape
         code = self._codes.get((site, shape))
         if code is None or code.op is not op or code.to is not to or code.params != params:
-            code = self._codes[site, shape] = Code(op, site, to, params, shape)
+            code = Code(op, site, to, params, shape)
+            code = self._codes[site, shape] = self._distinct.setdefault(code, code)
         if not self._recording:
             return Outcome(Handle(0, code, value), flags, span)
         for x in operands:
@@ -63,8 +67,9 @@ class Recorder(Backend):
                 self._given(x)
         self.events += 1
         handle = Handle(self.events, code, value)
-        self.sink.event(Event(handle, operands, outside, flags, span))
-        return Outcome(handle, flags, span)
+        span, entry = look(outcome, to.word)
+        self.sink.event(_new(Event, (handle, operands, outside, flags, span, entry)))
+        return _new(Outcome, (handle, flags, span))
 
     def _turn(self) -> None:
         """The clock was set: another step begins."""
@@ -89,8 +94,8 @@ class Recorder(Backend):
         x.id = self.events
         x.code = Code(_LOAD, f"{x.code.site}.given", x.code.to, (), x.shape)
         contents = x.ints()
-        flags, span = self.inner.apply(_LOAD, (contents,), x.code.to, x.code.site)[1:]
-        self.sink.event(Event(x, (), contents, flags, span))
+        outcome = self.inner.apply(_LOAD, (contents,), x.code.to, x.code.site)
+        self.sink.event(Event(x, (), contents, outcome.flags, *look(outcome, x.code.to.word)))
 
 
 class Program:

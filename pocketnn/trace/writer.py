@@ -50,8 +50,8 @@ class Writer:
         self._leaves = LeafWriter()
         self._ids = dict.fromkeys(EXTRAS, 0)
         self._codes: dict[Code, int] = {}
-        self._code_ids: dict[int, tuple[int, Code]] = {}
         self._plans: dict[tuple[Row, ...], int] = {}
+        self._known: dict[Any, tuple[int, list[Code]]] = {}
         self._moment: Moment | None = None
         self._step = 0
         self._events: list[Event] = []
@@ -89,6 +89,7 @@ class Writer:
                     self._end_step(commit=True)
                 self._end(status)
         finally:
+            self._leaves.close()
             self._db.close()
 
     # ----------------------------------------------------------------------------------------------------
@@ -167,7 +168,29 @@ class Writer:
         return self._ids[table]
 
     def _plan(self, events: list[Event]) -> int:
-        """The number of the step's static part; a new one becomes rows of the step."""
+        """The number of the step's static part, which is that of an earlier step nearly always.
+
+        Recognised by the identities of its codes, which say how many operands each event has, and by its operands:
+        that takes half the time of putting the plan's rows together.
+        """
+        first, previous, base = self._first_event, self._previous, self._base
+        operands = [x.id for e in events for x in e.operands]
+        if not self._needed.keys() >= {x for x in operands if x < base}:
+            for x in [x for e in events for x in e.operands]:
+                if x.id < base and x.id not in self._needed:
+                    self._checkpoint(x)
+        codes = [e.result.code for e in events]
+        key = tuple(map(id, codes)), tuple([(x - first) << 1 if x >= previous else x << 1 | 1 for x in operands])
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = (
+                self._new_plan(events),
+                codes,
+            )  # the codes are kept, so that no other has their ids
+        return known[0]
+
+    def _new_plan(self, events: list[Event]) -> int:
+        """The number of a static part that is not known by its identities; a new one becomes rows of the step."""
         plan = tuple([(self._number(e.result.code), *self._references(e)) for e in events])
         number = self._plans.get(plan)
         if number is None:
@@ -179,20 +202,11 @@ class Writer:
 
     def _references(self, event: Event) -> list[int]:
         """Operands: how far back if they are of this step or the one before it (negative), else their ids."""
-        identity, previous, base = event.result.id, self._previous, self._base
-        references = []
-        for x in event.operands:
-            number = x.id
-            references.append(number - identity if number >= previous else number)
-            if number < base and number not in self._needed:
-                self._checkpoint(x)
-        return references
+        identity, previous = event.result.id, self._previous
+        return [x.id - identity if x.id >= previous else x.id for x in event.operands]
 
     def _number(self, code: Code) -> int:
         """The code's id; a new one becomes a row of the step."""
-        known = self._code_ids.get(id(code))
-        if known is not None:
-            return known[0]
         number = self._codes.get(code)
         if number is None:
             number = self._codes[code] = self._next("code")
@@ -203,7 +217,6 @@ class Writer:
             self._within(prod(shape) <= MAX_ELEMENTS, f"site {site}: {shape} has more than {MAX_ELEMENTS} elements")
             register = to.role.value, to.word.bits, to.overflow.value
             self._extras["code"].append((number, self._step, op.name, site, *register, text, json.dumps(shape)))
-            self._code_ids[id(code)] = (number, code)  # the code is kept, so that its id stays its own
         return number
 
     def _checkpoint(self, x: Handle) -> None:

@@ -19,13 +19,16 @@ from pocketnn.arith import (
     Terms,
     Vector,
     Word,
+    extent,
     measured,
     merge_spans,
+    reach_of,
     settled,
     spans_of,
 )
 from pocketnn.arith.carrier import LARGE
 from pocketnn.arith.extent import _MANY
+from pocketnn.arith.how import HAVE_COMPILED, How, extremes
 
 MAC, SUM = OPS["mac"], OPS["sum"]
 
@@ -106,10 +109,13 @@ def exact_span(a, b):
 
 @pytest.mark.parametrize("largest", [9, 4000, 1 << 18])
 @pytest.mark.parametrize("shape", [(100, 3, 90), (3, 400, 30)])
-def test_large_folds_are_left_out_only_where_they_add_nothing(shape, largest):
+@pytest.mark.parametrize("numba", [True, False])
+def test_large_folds_are_left_out_only_where_they_add_nothing(monkeypatch, shape, largest, numba):
     """Growing and shrinking operands, by themselves and by one unit, so that every bound holds and fails."""
+    if not numba:
+        monkeypatch.setattr(extent, "_HOW", How(measure=True, kernels=False))
     (n, k, m), draw = shape, np.random.default_rng(2)
-    extent, expected = Extent(), None
+    covered, expected = Extent(), None
     vector = Vector(measure=True)
     a, b = draw.integers(-largest, largest + 1, (n, k)), draw.integers(-largest, largest + 1, (k, m))
     assert n * k + k * m + n * m > LARGE
@@ -131,18 +137,21 @@ def test_large_folds_are_left_out_only_where_they_add_nothing(shape, largest):
         right[0, 0] += more
         ours = vector.apply(MAC, (load(vector, left), load(vector, right)), register(48), "mac")
         assert isinstance(ours.span, Terms)
-        extent.add(ours.span, ours.value)
+        covered.add(ours.span, ours.value)
         expected = merge_spans(expected, exact_span(left, right))
-        assert extent.span == expected
+        assert covered.span == expected
 
 
-def test_large_sums_are_measured():
-    vector, extent = Vector(measure=True), Extent()
+@pytest.mark.parametrize("numba", [True, False])
+def test_large_sums_are_measured(monkeypatch, numba):
+    if not numba:
+        monkeypatch.setattr(extent, "_HOW", How(measure=True, kernels=False))
+    vector, covered = Vector(measure=True), Extent()
     for scale in (1, 2):
         rows = np.resize([scale, -3 * scale], (LARGE, 2))
         ours = vector.apply(SUM, (load(vector, rows), 1), register(32), "sum")
-        extent.add(ours.span, ours.value)
-    assert extent.span == Span(-4, -2, -6, 2)
+        covered.add(ours.span, ours.value)
+    assert covered.span == Span(-4, -2, -6, 2)
 
 
 def test_outcomes_without_a_range_stay_so():
@@ -192,3 +201,80 @@ def test_numbers_of_every_kind_of_value():
     pair = Lockstep(Reference(), Vector())
     for backend in (Reference(), Vector(), pair, Interval()):
         assert load(backend, [[1, -2], [3, 4]]).numbers().tolist() == [[1, -2], [3, 4]]
+
+
+def reach(outcome):
+    numbers = outcome.value.numbers()
+    return reach_of(outcome.span, numbers, *extremes(numbers))
+
+
+FOLDS = {
+    "more rows than terms": (90, 3, 7),
+    "more terms than rows": (3, 90, 7),
+    "images": (5, 64, 9),
+    "one": (1, 1, 1),
+    "no terms": (3, 0, 2),
+    "one column": (6, 5, 1),
+}
+
+
+@pytest.mark.parametrize("numba", [True, False])
+@pytest.mark.parametrize("largest", [9, 1000, 1 << 20])
+@pytest.mark.parametrize("name", FOLDS)
+def test_least_and_most_are_those_of_the_definition(monkeypatch, name, largest, numba):
+    if not numba:
+        monkeypatch.setattr(extent, "_HOW", How(measure=True, kernels=False))
+    (n, k, m), draw = FOLDS[name], np.random.default_rng(3)
+    for least in (-largest, 0, largest // 2):  # sums of both signs, of one, and nearly equal ones
+        a, b = draw.integers(least, largest + 1, (n, k)), draw.integers(least, largest + 1, (k, m))
+        a[:, : 3 * k // 4] *= name != "images"
+        vector = Vector(measure=True)
+        for left in (
+            load(vector, a),
+            vector.apply(OPS["transpose"], (load(vector, a.T), (1, 0)), register(48), "t").value,
+        ):
+            ours = vector.apply(MAC, (left, load(vector, b)), register(48), "mac")
+            assert isinstance(ours.span, Terms)
+            assert reach(ours) == exact_span(a, b)[2:]
+            assert measured(ours) == exact_span(a, b)
+
+
+@pytest.mark.parametrize("numba", [True, False])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("largest", [9, 1 << 24])
+def test_least_and_most_of_sums(monkeypatch, axis, largest, numba):
+    if not numba:
+        monkeypatch.setattr(extent, "_HOW", How(measure=True, kernels=False))
+    draw = np.random.default_rng(4)
+    x = draw.integers(-largest, largest + 1, (4, 5, 6))
+    vector = Vector(measure=True)
+    ours = vector.apply(SUM, (load(vector, x), axis), register(48), "sum")
+    assert isinstance(ours.span, Terms)
+    negative, positive = np.minimum(x, 0).sum(axis), np.maximum(x, 0).sum(axis)
+    assert reach(ours) == (negative.min(), positive.max())
+
+
+def test_equal_sums_that_float32_tells_apart_no_more():
+    """Among sums that differ by one unit beyond float32, the greatest is found wherever it stands."""
+    vector = Vector(measure=True)
+    for place in range(40):
+        x = np.full((40, 30), (1 << 25) + 1)
+        x[place, 7] += 1
+        ours = vector.apply(SUM, (load(vector, x), 1), register(48), "sum")
+        assert measured(ours) == Span(30 * x[place, 0], 30 * x[place, 0] + 1, 0, 30 * x[place, 0] + 1)
+
+
+@pytest.mark.skipif(not HAVE_COMPILED, reason="numba is not installed")
+@pytest.mark.parametrize("slack", [0.0, 1e-5])
+def test_what_numba_compiles_finds_the_same_uncompiled(slack):
+    """Wide and tall operands: runs of zeros, terms left over by fours, and rows that cannot reach past the others."""
+    from pocketnn.arith import compiled_reach
+
+    kernel = (compiled_reach._double if slack else compiled_reach._single).py_func
+    wide = np.arange(-30, 30).reshape(5, 12) * np.repeat([1, 0, 2, 0, 1], 12).reshape(5, 12)
+    tall = np.arange(-40, 45).reshape(17, 5) * np.repeat([3, 1], [1, 16])[:, None]
+    for a, b in ((wide, np.arange(-20, 28).reshape(12, 4)), (tall, np.arange(-7, 8).reshape(5, 3))):
+        a, b = a.astype(np.float64), b.astype(np.float64)
+        exact, span = a @ b, exact_span(a.astype(int), b.astype(int))
+        assert kernel(a, b, exact, span.lo, span.hi, slack) == span[2:]
+        assert kernel(a, b, exact, 0, 0, slack) == span[2:]

@@ -319,3 +319,30 @@ def test_index_tables_and_parameters_survive(tmp_path):
         assert all(p[0].items for p in params)
     texts = rows(tmp_path / "t.pnt", "SELECT params FROM code WHERE op = 'gather'")
     assert all(set(json.loads(text)[0]) == {"shape", "items"} for (text,) in texts)
+
+
+@pytest.mark.parametrize("bits", [2, 8, 9, 16, 17, 32, 33, 48])
+def test_the_compiled_look_is_what_numpy_sees(monkeypatch, bits):
+    from pocketnn.arith import extent
+    from pocketnn.arith.how import How
+    from pocketnn.trace import figures
+
+    def shapes(m):
+        draw = np.random.default_rng(bits)
+        for shape in ((), (1,), (7,), (8,), (0,), (3, 5), (2, 3, 4), (2047,), (2048,), (2049,), (20, 833)):
+            x = m.load(draw.integers(-(1 << bits - 1), 1 << bits - 1, shape), Role.INPUT, at=f"load{shape}")
+            if len(shape) > 1:
+                m.transpose(x, tuple(reversed(range(len(shape)))), at=f"transpose{shape}")
+                m.sum(x, 1, at=f"sum{shape}")
+                m.reshape(x, (x.size,), at=f"reshape{shape}")
+
+    def seen():
+        m = machine(bits, backend=Vector(measure=True))
+        program = Program()
+        shapes(m.over(Recorder(m.backend, program, m.clock)))
+        return [figures.measure(events) for _, events in program.steps], list(m.ledger)
+
+    looked = seen()
+    monkeypatch.setattr(figures, "compiled", None)
+    monkeypatch.setattr(extent, "_HOW", How(measure=True, kernels=False))
+    assert seen() == looked

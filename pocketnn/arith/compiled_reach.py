@@ -1,0 +1,106 @@
+"""Compiled kernel (numba, the optional extra `fast`): the least and most that a fold needs in any order.
+
+Measured reason: for the 13 folds of a recorded training step it takes NumPy 420 us, the kernel 130.
+Equal to `extent.spans_of` in every number; tests compare.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+
+from pocketnn.arith.backend import Integers as Array
+
+__all__ = ["reach"]
+
+
+def _kernel(lane: Any) -> Any:
+    """The kernel for results that `lane`, the integer type in which extremes are searched, holds doubled.
+
+    The sums of absolute values are taken in float32, four terms at a time: so the running totals are read and written
+    a quarter as often, and the zeros in which images abound are passed over. slack: 0 where those sums are exact, else
+    by which part they may be wrong at most; the few elements that could then be the extreme are summed up in exact
+    numbers. In an update, with more rows than terms, a row that cannot reach past what is known is left out: seven of
+    ten on MNIST.
+    """
+
+    @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+    def kernel(a, b, exact, lo, hi, slack):  # type: ignore[no-untyped-def]  # numba infers
+        single, none, one = np.float32, np.uint64(0), np.uint64(1)
+        rows, depth, columns = np.uint64(a.shape[0]), np.uint64(a.shape[1]), np.uint64(b.shape[1])
+        largest = np.zeros(depth, np.float32)
+        if rows > depth:
+            for k in range(depth):
+                top = lane(0)
+                for j in range(columns):
+                    top = max(top, lane(abs(b[k, j])))
+                largest[k] = top
+        totals = np.empty(columns, np.float32)
+        least, most = lane(2 * min(lo, 0)), lane(2 * max(hi, 0))  # doubled; a result is among what was summed up
+        for i in range(rows):
+            if rows > depth:
+                bound = single(0)
+                for k in range(depth):
+                    bound += single(abs(a[i, k])) * largest[k]
+                if 2 * bound * (1 + slack) < min(most, -least):
+                    continue
+            totals[:] = 0
+            at = none
+            for _ in range(depth // np.uint64(4)):
+                k1, k2, k3 = at + one, at + one + one, at + one + one + one
+                p, q, r, s = single(abs(a[i, at])), single(abs(a[i, k1])), single(abs(a[i, k2])), single(abs(a[i, k3]))
+                if p + q + r + s != 0:
+                    for j in range(columns):
+                        pair = p * single(abs(b[at, j])) + q * single(abs(b[k1, j]))
+                        totals[j] += pair + (r * single(abs(b[k2, j])) + s * single(abs(b[k3, j])))
+                at = k3 + one
+            while at < depth:
+                for j in range(columns):
+                    totals[j] += single(abs(a[i, at])) * single(abs(b[at, j]))
+                at += one
+            low = high = lane(0)
+            largest_total = lane(0)
+            for j in range(columns):
+                total, result = lane(totals[j]), lane(exact[i, j])
+                largest_total = max(largest_total, total)
+                low, high = min(low, lane(result - total)), max(high, lane(result + total))
+            if slack == 0:
+                least, most = min(least, low), max(most, high)
+                continue
+            off = lane(largest_total * slack) + lane(2)
+            if high + off < most and low - off > least:
+                continue
+            for j in range(columns):
+                total, result = lane(totals[j]), lane(exact[i, j])
+                if result + total + off > max(most, high - off) or result - total - off < min(least, low + off):
+                    total = lane(0)
+                    for k in range(depth):
+                        total += lane(abs(a[i, k])) * lane(abs(b[k, j]))
+                    least, most = min(least, lane(result - total)), max(most, lane(result + total))
+        return least // 2, most // 2
+
+    return kernel
+
+
+_single, _double = _kernel(np.int32), _kernel(np.int64)
+
+
+def reach(a: Array, b: Array, exact: Array, lo: int, hi: int) -> tuple[int, int]:
+    """The least sum of an element's negative terms, the greatest of its positive ones: see the certificate in `folds`.
+
+    a, b: factors of a product, of whole floats; exact: the product, in a dtype in which the sums of all terms' absolute
+    values and twice that are exact, with at least one element; lo, hi: its smallest and greatest.
+
+    Sums that are exact in float64 alone are off in float32 by K + 4 factors within 1 - u..1 + u, u = 2^-24, in any
+    order (Higham, Accuracy and Stability of Numerical Algorithms, 3.1): K additions, both operands and the product.
+    """
+    a, b, exact = np.ascontiguousarray(a), np.ascontiguousarray(b), np.ascontiguousarray(exact)
+    found: tuple[int, int]
+    if exact.itemsize == 4:
+        found = _single(a, b, exact, lo, hi, 0.0)
+    else:
+        found = _double(a, b, exact, lo, hi, math.expm1(1.01 * (a.shape[1] + 4) * 2.0**-24))
+    return found
