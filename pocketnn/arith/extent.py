@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from pocketnn.arith.backend import Outcome, Values
 from pocketnn.arith.carrier import LARGE, Array
 from pocketnn.arith.flags import OWN_RANGE, OwnRange, Span, Terms, merge_spans
 from pocketnn.arith.how import How
-from pocketnn.arith.product import product
+from pocketnn.arith.product import ones, product
 
 __all__ = ["Extent", "measured", "reach_of", "settled", "spans_of"]
 
@@ -47,14 +46,9 @@ def reach_of(terms: Terms, result: Array, lo: int, hi: int) -> tuple[int, int]:
         if terms.axis:
             a, result = a.swapaxes(terms.axis, 0), result.swapaxes(terms.axis, 0)
         b, result = a.reshape(len(a), -1), result.reshape(1, -1)
-        a = _ones(len(b))
+        a = ones(len(b), np.float32)
     least, most = compiled.reach(a, b, result, lo, hi)
     return least, most
-
-
-@lru_cache(maxsize=64)
-def _ones(count: int) -> Array:
-    return np.ones((1, count), np.float32)
 
 
 def _fold_span(terms: Terms, result: Array) -> Span:
@@ -83,7 +77,7 @@ def _spans(folds: list[tuple[Terms, Array]]) -> list[Span]:
     if first.b is None:
         total = np.add.reduce(total, axis=first.axis + 1, keepdims=True)
     elif len(folds) == 1:
-        total = product(total[0], np.abs(first.b), first.dtype, _HOW)
+        total = product(total[0], np.abs(first.b), first.dtype)
     else:
         total = np.matmul(total, _stack([terms.b for terms, _ in folds], first.dtype, np.abs))
     exact, total = exact.reshape(len(folds), -1), total.reshape(len(folds), -1)
@@ -115,7 +109,7 @@ def _certainly_within(terms: Terms, exact: Array, known: Span) -> bool:
     unit = (len(b) + 2) * 2.0**-24
     if terms.dtype is np.float32 or unit > 0.5:
         return False
-    rough = product(a, b, np.float32, _HOW)
+    rough = product(a, b, np.float32)
     total = rough.astype(np.float64) * (1 + 2.5 * unit)  # half a unit for rounding here
     least, most = np.minimum.reduce(exact - total, axis=None) / 2, np.maximum.reduce(exact + total, axis=None) / 2
     return bool(known.least <= least and most <= known.most)

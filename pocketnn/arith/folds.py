@@ -16,7 +16,7 @@ from pocketnn.arith.backend import Outcome
 from pocketnn.arith.carrier import EXACT32, Array, Carrier, exact_dtype, recast
 from pocketnn.arith.flags import CLEAN, Flags, Span, Terms
 from pocketnn.arith.how import How
-from pocketnn.arith.product import product
+from pocketnn.arith.product import product, summed
 from pocketnn.arith.word import Register
 
 __all__ = ["mac", "total"]
@@ -28,21 +28,24 @@ _TILE = 0.1
 def mac(args: tuple[Carrier, Carrier], to: Register, how: How) -> Outcome:
     """Matrix product (N, K) by (K, M), folded in stated order; overflow as `to` says, counted per element."""
     a, b = args
-    (_, depth), (_, _) = a.shape, b.shape
-    bound = depth * a.magnitude * b.magnitude
-    if bound >= EXACT32 or bound > to.word.hi:
-        bound = depth * a.tighten(how).magnitude * b.tighten(how).magnitude
+    (_, depth), (_, _) = a.data.shape, b.data.shape
+    largest = a.magnitude * b.magnitude
+    if depth * largest >= EXACT32 or depth * largest > to.word.hi:
+        largest = a.tighten(how).magnitude * b.tighten(how).magnitude
+    bound = depth * largest
     if bound > to.word.hi:
         bound = min(bound, _largest_row(a) * b.magnitude)
     dtype = exact_dtype(2 * bound)
-    exact = product(a.data, b.data, dtype, how)
+    sparse = None
+    if how.compiled is not None and bound < 1 << 31 and largest <= 1 << 22:
+        sparse = how.compiled.sparse_product
+    exact = product(a.data, b.data, dtype, sparse)
     if bound <= to.word.hi:
         span = Terms(a.data, b.data, 0, dtype) if how.measure and exact.size else None
         return Outcome(Carrier(exact, -bound, bound), CLEAN, span)
-    absolute = product(a.data if a.lo >= 0 else np.abs(a.data), np.abs(b.data), dtype, how)
+    absolute = product(a.data if a.lo >= 0 else np.abs(a.data), np.abs(b.data), dtype, sparse)
 
     def fold(where: Array | None) -> tuple[Array, Array, int]:
-        largest = a.magnitude * b.magnitude
         lane = sequential.lane_dtype(largest, to)
         kernel = _kernel(how) if lane is not object else None
         if kernel is not None:
@@ -74,11 +77,11 @@ def total(args: tuple[Carrier, int], to: Register, how: How) -> Outcome:
         bound = x.shape[axis] * x.tighten(how).magnitude
     dtype = exact_dtype(2 * bound)
     data = recast(x.data, dtype)
-    exact = np.asarray(np.add.reduce(data, axis=axis, keepdims=True, dtype=dtype))
+    exact = summed(data, axis)
     if bound <= to.word.hi:
         span = Terms(data, None, axis, dtype) if how.measure and exact.size else None
         return Outcome(Carrier(exact, -bound, bound), CLEAN, span)
-    absolute = np.asarray(np.add.reduce(np.abs(data), axis=axis, keepdims=True, dtype=dtype))
+    absolute = summed(np.abs(data), axis)
 
     def fold(where: Array | None) -> tuple[Array, Array, int]:
         terms = np.moveaxis(x.data, axis, 0)[:, None]
@@ -92,7 +95,7 @@ def total(args: tuple[Carrier, int], to: Register, how: How) -> Outcome:
 def _largest_row(a: Carrier) -> int:
     """The largest sum of absolute values along a row, in a dtype in which it is exact."""
     data = recast(a.data, exact_dtype(a.shape[1] * a.magnitude))
-    rows = np.add.reduce(data if a.lo >= 0 else np.abs(data), axis=1)
+    rows = summed(data if a.lo >= 0 else np.abs(data), 1)
     return int(rows.max()) if rows.size else 0
 
 

@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 
 from pocketnn.arith.carrier import Array, recast
-from pocketnn.arith.how import How
 
-__all__ = ["blocks", "product"]
+__all__ = ["blocks", "ones", "product", "summed"]
 
 _BLOCK = 112  # length of the parts that a long axis of a product with a short one is cut into
 _SHORT = 64
 _LARGE = 1 << 18  # multiply-accumulates; smaller products take no longer in float64 than zeros take to be found
 
 
-def product(a: Array, b: Array, dtype: Any, how: How) -> Array:
+def product(a: Array, b: Array, dtype: Any, sparse: Any = None) -> Array:
     """Matrix product in `dtype`, exact in any order of summation because `dtype` was chosen from a bound on it.
+
+    sparse: the kernel for a large one that skips zeros, if it is exact for these operands and there is one.
 
     Long and narrow ones are cut into blocks: OpenBLAS rearranges the operands of large products first, which does not
     pay where an axis is as short as a batch. Measured for 784-100, batch 20: 49 us instead of 73 forward (float64), 22
@@ -26,11 +27,10 @@ def product(a: Array, b: Array, dtype: Any, how: How) -> Array:
     """
     rows, depth = a.shape
     columns = b.shape[1]
-    large = rows <= _SHORT and rows * depth * columns > _LARGE
-    if large and dtype is np.float64 and how.compiled is not None and len(b) == depth:
-        sparse: Array | None = how.compiled.sparse_product(a, b)
-        if sparse is not None:
-            return sparse
+    if sparse is not None and dtype is np.float64 and rows * depth * columns > _LARGE and len(b) == depth:
+        found: Array | None = sparse(a, b)
+        if found is not None:
+            return found
     a, b = recast(a, dtype), recast(b, dtype)
     row_blocks, depth_blocks = blocks(rows, depth)
     if depth_blocks > 1:
@@ -40,6 +40,23 @@ def product(a: Array, b: Array, dtype: Any, how: How) -> Array:
     if row_blocks > 1:
         return np.asarray(np.matmul(a.reshape(row_blocks, -1, depth), b).reshape(rows, columns))
     return np.asarray(a.dot(b))  # 1 us less than matmul, which is half of a small product
+
+
+def summed(data: Array, axis: int) -> Array:
+    """Sum along `axis`, which stays with length 1, exact in any order because the dtype was chosen from a bound on it.
+
+    A product with ones where there are two axes: measured for 20 x 100 and for 500 x 784, a third of the time.
+    """
+    if data.ndim == 2 and data.dtype.kind == "f":
+        row = ones(data.shape[axis], data.dtype)
+        return np.asarray(row.dot(data) if axis == 0 else data.dot(row.T))
+    return np.asarray(np.add.reduce(data, axis=axis, keepdims=True, dtype=data.dtype))
+
+
+@lru_cache(maxsize=64)
+def ones(count: int, dtype: Any) -> Array:
+    """A row of ones."""
+    return np.ones((1, count), dtype)
 
 
 @lru_cache(maxsize=256)
