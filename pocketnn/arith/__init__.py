@@ -1,7 +1,7 @@
 """Signed two's-complement register arithmetic: words, ops, and backends that execute them."""
 
 from pocketnn.arith.backend import Backend, Outcome, Values, as_integers
-from pocketnn.arith.extent import Extent, measured, reach_of, settled, spans_of
+from pocketnn.arith.extent import Extent, measured, settled, span_of, spans_of
 from pocketnn.arith.flags import CLEAN, OWN_RANGE, Flags, OwnRange, Span, Terms, add_flags, merge_spans
 from pocketnn.arith.interval import Interval
 from pocketnn.arith.lockstep import Lockstep, Pair
@@ -54,7 +54,7 @@ __all__ = [
     "narrowings",
     "op_table_digest",
     "plain",
-    "reach_of",
     "settled",
+    "span_of",
     "spans_of",
 ]

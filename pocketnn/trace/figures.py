@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pocketnn.arith import CLEAN, OWN_RANGE, Flags, Outcome, OwnRange, Span, Terms, Word, reach_of, settled
+from pocketnn.arith import CLEAN, OWN_RANGE, Flags, Outcome, OwnRange, Span, Terms, Word, settled, span_of
 from pocketnn.errors import CorruptError
 from pocketnn.trace.digest import Array, digests, register_dtype
 from pocketnn.trace.event import Event
@@ -54,7 +54,7 @@ def look(outcome: Outcome, word: Word) -> tuple[Span | OwnRange | Terms | None, 
         if flags is CLEAN:  # as four of five are
             return span, [lo, hi, digest]
     elif isinstance(span, Terms):
-        span = Span(lo, hi, *reach_of(span, numbers, lo, hi))
+        span = span_of(span, numbers)
     return span, _entry(span, flags, digest)
 
 
