@@ -31,10 +31,13 @@ def _kernel(lane: Any) -> Any:
     def kernel(a, b, exact, least, most, slack):  # type: ignore[no-untyped-def]  # numba infers
         single, none, one = np.float32, np.uint64(0), np.uint64(1)
         rows, depth, columns = np.uint64(a.shape[0]), np.uint64(a.shape[1]), np.uint64(b.shape[1])
-        lowest = highest = lane(exact[0, 0])
+        lows, highs = np.empty(rows, lane), np.empty(rows, lane)
         for i in range(rows):
+            low = high = lane(exact[i, 0])
             for j in range(columns):
-                lowest, highest = min(lowest, lane(exact[i, j])), max(highest, lane(exact[i, j]))
+                low, high = min(low, lane(exact[i, j])), max(high, lane(exact[i, j]))
+            lows[i], highs[i] = low, high
+        lowest, highest = lows.min(), highs.max()
         least, most = 2 * min(least, lowest), 2 * max(most, highest)  # a result is among what was summed up
         bounds = np.zeros(rows, np.float32)
         if rows > depth:
@@ -46,9 +49,13 @@ def _kernel(lane: Any) -> Any:
                 for i in range(rows):
                     bounds[i] += single(abs(a[i, k])) * largest
         totals = np.empty(columns, np.float32)
-        for i in range(rows):
-            if rows > depth and 2 * bounds[i] * (1 + slack) < min(most, -least):
-                continue
+        first = np.uint64(bounds.argmax())  # which may reach so far that few others need to be looked at
+        for turn in range(rows + one):
+            i = turn - one if turn > none else first
+            if rows > depth:
+                bound = bounds[i] * (1 + slack)
+                if highs[i] + bound < most and lows[i] - bound > least:
+                    continue
             totals[:] = 0
             at = none
             for _ in range(depth // np.uint64(4)):
