@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from pocketnn.arith import Overflow
+from pocketnn.arith import Overflow, Vector
 from pocketnn.data import Dataset, load_dataset
 from pocketnn.machine import Machine, Widths
 from pocketnn.recipe import Recipe
@@ -24,27 +24,35 @@ __all__ = ["Overhead", "overhead"]
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """Seconds and peak resident bytes of a run without and with recording, and the bytes of its trace."""
+    """Seconds and peak resident bytes of a run without and with recording, and the bytes of its trace.
+
+    ranged_seconds: of a run that measures ranges and records nothing, as an audit does; recording measures them too.
+    ratio, ratio_ranged: what a recorded run takes over one without recording, and over that one.
+    """
 
     untraced_seconds: float
+    ranged_seconds: float
     traced_seconds: float
     ratio: float
+    ratio_ranged: float
     untraced_peak: int
     traced_peak: int
     trace_bytes: int
 
 
 def overhead(data: str, limit: int | None, recipe: Recipe, widths: Widths, overflow: Overflow) -> Overhead:
-    """Train twice, without and with recording, one after the other, each in a fresh process that loads the data itself.
+    """Train without recording, with ranges alone, and with recording, each in a fresh process that loads the data.
 
-    Loading and compiling are not timed; they are in the peaks of both.
+    Loading and compiling are not timed; they are in the peaks.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "trace.pnt"
-        (untraced, low), (traced, high) = (
-            _apart(data, limit, recipe, widths, overflow, target) for target in (None, path)
-        )
-        return Overhead(untraced, traced, traced / untraced, low, high, path.stat().st_size)
+        run = data, limit, recipe, widths, overflow
+        untraced, low = _apart(*run, False, None)
+        ranged, _ = _apart(*run, True, None)
+        traced, high = _apart(*run, True, path)
+        ratios = traced / untraced, traced / ranged
+        return Overhead(untraced, ranged, traced, *ratios, low, high, path.stat().st_size)
 
 
 def _apart(*args: object) -> tuple[float, int]:
@@ -54,15 +62,19 @@ def _apart(*args: object) -> tuple[float, int]:
 
 
 def _run(
-    data: str, limit: int | None, recipe: Recipe, widths: Widths, overflow: Overflow, path: Path | None
+    data: str, limit: int | None, recipe: Recipe, widths: Widths, overflow: Overflow, ranged: bool, path: Path | None
 ) -> tuple[float, int]:
     """Seconds and peak memory of one training, recorded if there is a path."""
     dataset = load_dataset(data, limit)
-    _train(load_dataset(data, recipe.batch), recipe, Machine(None, widths, overflow), path)  # numba compiles now
+
+    def machine() -> Machine:
+        return Machine(Vector(measure=ranged), widths, overflow)
+
+    _train(load_dataset(data, recipe.batch), recipe, machine(), path)  # numba compiles now
     if path is not None:
         path.unlink()
     start = time.perf_counter()
-    _train(dataset, recipe, Machine(None, widths, overflow), path)
+    _train(dataset, recipe, machine(), path)
     return time.perf_counter() - start, _peak()
 
 

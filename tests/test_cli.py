@@ -280,12 +280,13 @@ def test_bench_prints_what_it_measured():
     text = run("bench", "--limit", 100, "--hidden", "8").stdout
     assert "yardstick" in text
     assert "share of the emulation's time per op: " in text
-    assert re.search(r"times as long; trace [\d.]+ MB; peak memory \d+ MB", text)
+    assert re.search(r"times as long as with neither \([\d.]+ s\); trace [\d.]+ MB; peak memory \d+ MB", text)
     data = json.loads(run("bench", "--limit", 100, "--hidden", "8", "--word", 16, "--json").stdout)
     assert data["runs"][0]["ratio"] == 1.0
     assert abs(sum(data["runs"][1]["shares"].values()) - 1) < 1e-9
     trace = data["trace"]
     assert trace["ratio"] == trace["traced_seconds"] / trace["untraced_seconds"]
+    assert trace["ratio_ranged"] == trace["traced_seconds"] / trace["ranged_seconds"]
     assert min(trace["trace_bytes"], trace["traced_peak"], trace["untraced_peak"]) > 50_000
     data = json.loads(run("bench", "--limit", 100, "--hidden", "8", "--json").stdout)
     assert all(entry["equal"] for entry in data["runs"])

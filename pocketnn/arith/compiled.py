@@ -24,6 +24,9 @@ from pocketnn.arith.word import Overflow, Register
 __all__ = ["EXTREMES", "divide", "ladder", "mac_fold", "reach", "sparse_product"]
 
 
+_TILE = 32  # rows of a product whose totals stay in the L1 cache
+
+
 def _kernel(lane: Any) -> Any:
     """The kernel for one lane type; numba widens int32 arithmetic to int64 unless each result is cast back."""
 
@@ -94,24 +97,39 @@ def divide(dividends: Array, divisor: int, dtype: Any) -> tuple[Array, int]:
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract"})
 def _sparse_product(left, right, result):  # type: ignore[no-untyped-def]  # numba infers
-    depth, columns = right.shape
-    place = np.empty(depth + 4, np.uint32)  # unsigned: Python's negative indices need not be looked for
-    factor = np.empty(depth + 4, np.float32)
-    totals = np.empty(columns, np.int32)
-    for i in range(left.shape[0]):
-        count = 0
-        for k in range(depth):
-            place[count], factor[count] = k, left[i, k]
-            count += left[i, k] != 0
-        place[count : count + 4], factor[count : count + 4] = 0, 0
+    """A tile of rows at a time: for every four terms, first which rows have any, then their products. Unsigned indices
+    need no checks of their sign."""
+    rows, depth, columns = np.uint64(left.shape[0]), np.uint64(left.shape[1]), np.uint64(right.shape[1])
+    zero, one, four, tile = np.uint64(0), np.uint64(1), np.uint64(4), np.uint64(_TILE)
+    totals, some = np.empty((tile, columns), np.int32), np.empty(tile + one, np.uint64)
+    start = zero
+    while start < rows:
+        height = min(tile, rows - start)
         totals[:] = 0
-        for q in range(0, count, 4):
-            a, b, c, d = factor[q], factor[q + 1], factor[q + 2], factor[q + 3]
-            ka, kb, kc, kd = place[q], place[q + 1], place[q + 2], place[q + 3]
-            for j in range(columns):
-                totals[j] += np.int32((a * right[ka, j] + b * right[kb, j]) + (c * right[kc, j] + d * right[kd, j]))
-        for j in range(columns):
-            result[i, j] = totals[j]
+        k = zero
+        for _ in range(depth // four):
+            k1, k2, k3 = k + one, k + one + one, k + one + one + one
+            found = zero
+            for i in range(height):
+                n = start + np.uint64(i)
+                some[found] = i
+                found += np.uint64(abs(left[n, k]) + abs(left[n, k1]) + abs(left[n, k2]) + abs(left[n, k3]) != 0)
+            for q in range(found):
+                i = some[np.uint64(q)]
+                n = start + i
+                a, b, c, d = left[n, k], left[n, k1], left[n, k2], left[n, k3]
+                for j in range(columns):
+                    pair = a * right[k, j] + b * right[k1, j]
+                    totals[i, j] += np.int32(pair + (c * right[k2, j] + d * right[k3, j]))
+            k = k3 + one
+        while k < depth:
+            for i in range(height):
+                for j in range(columns):
+                    totals[i, j] += np.int32(left[start + np.uint64(i), k] * right[k, j])
+            k += one
+        for i in range(height):
+            result[start + np.uint64(i)] = totals[np.uint64(i)]
+        start += height
 
 
 @numba.njit(cache=True, nogil=True)
@@ -153,8 +171,8 @@ def _extremes(lane: Any) -> Any:
 
 # Minimum and maximum of at least one whole number in C order, by dtype: below 2^24 in float32, 2^53 in float64.
 EXTREMES: dict[Any, Any] = {
-    np.dtype(np.float32): _extremes(numba.int32),
-    np.dtype(np.float64): _extremes(numba.int64),
+    np.dtype(kind): _extremes(numba.int32 if np.dtype(kind).itemsize <= 4 else numba.int64)
+    for kind in (np.int8, np.int16, np.int32, np.int64, np.float32, np.float64)
 }
 
 

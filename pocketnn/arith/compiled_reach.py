@@ -51,16 +51,21 @@ def _kernel(lane: Any) -> Any:
         totals = np.empty(columns, np.float32)
         first = np.uint64(bounds.argmax())  # which may reach so far that few others need to be looked at
         for turn in range(rows + one):
-            i = turn - one if turn > none else first
+            row = first if turn == none else turn - one
             if rows > depth:
-                bound = bounds[i] * (1 + slack)
-                if highs[i] + bound < most and lows[i] - bound > least:
+                bound = bounds[row] * (1 + slack)
+                if highs[row] + bound < most and lows[row] - bound > least:
                     continue
             totals[:] = 0
             at = none
             for _ in range(depth // np.uint64(4)):
                 k1, k2, k3 = at + one, at + one + one, at + one + one + one
-                p, q, r, s = single(abs(a[i, at])), single(abs(a[i, k1])), single(abs(a[i, k2])), single(abs(a[i, k3]))
+                p, q, r, s = (
+                    single(abs(a[row, at])),
+                    single(abs(a[row, k1])),
+                    single(abs(a[row, k2])),
+                    single(abs(a[row, k3])),
+                )
                 if p + q + r + s != 0:
                     for j in range(columns):
                         pair = p * single(abs(b[at, j])) + q * single(abs(b[k1, j]))
@@ -68,12 +73,12 @@ def _kernel(lane: Any) -> Any:
                 at = k3 + one
             while at < depth:
                 for j in range(columns):
-                    totals[j] += single(abs(a[i, at])) * single(abs(b[at, j]))
+                    totals[j] += single(abs(a[row, at])) * single(abs(b[at, j]))
                 at += one
             low = high = lane(0)
             largest_total = lane(0)
             for j in range(columns):
-                total, result = lane(totals[j]), lane(exact[i, j])
+                total, result = lane(totals[j]), lane(exact[row, j])
                 largest_total = max(largest_total, total)
                 low, high = min(low, lane(result - total)), max(high, lane(result + total))
             if slack == 0:
@@ -83,11 +88,11 @@ def _kernel(lane: Any) -> Any:
             if high + off < most and low - off > least:
                 continue
             for j in range(columns):
-                total, result = lane(totals[j]), lane(exact[i, j])
+                total, result = lane(totals[j]), lane(exact[row, j])
                 if result + total + off > max(most, high - off) or result - total - off < min(least, low + off):
                     total = lane(0)
                     for k in range(depth):
-                        total += lane(abs(a[i, k])) * lane(abs(b[k, j]))
+                        total += lane(abs(a[row, k])) * lane(abs(b[k, j]))
                     least, most = min(least, lane(result - total)), max(most, lane(result + total))
         return lowest, highest, least // 2, most // 2
 
