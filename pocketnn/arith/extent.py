@@ -47,7 +47,7 @@ def span_of(terms: Terms, result: Array, known: Span | None = None) -> Span:
     if b is None:  # a sum along the first axis is the product of a row of ones and a matrix
         if terms.axis:
             a, result = a.swapaxes(terms.axis, 0), result.swapaxes(terms.axis, 0)
-        b, result = a.reshape(len(a), -1), result.reshape(1, -1)
+        b, result = a.reshape(len(a), result.size), result.reshape(1, -1)
         a = ones(len(b), np.float32)
     return Span._make(compiled.reach(a, b, result, least, most))
 

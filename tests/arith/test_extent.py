@@ -31,6 +31,14 @@ from pocketnn.arith.extent import _MANY
 from pocketnn.arith.how import HAVE_COMPILED, How
 
 MAC, SUM = OPS["mac"], OPS["sum"]
+needs_numba = pytest.mark.skipif(not HAVE_COMPILED, reason="numba, the optional extra 'fast', is not installed")
+
+
+@pytest.fixture(autouse=True, params=[False, pytest.param(True, marks=needs_numba)], ids=["numpy", "numba"])
+def either_look(monkeypatch, request):
+    """Every test here runs with the compiled kernel and without."""
+    if not request.param:
+        monkeypatch.setattr(extent, "_HOW", How(measure=True, kernels=False))
 
 
 def register(bits):
@@ -109,11 +117,8 @@ def exact_span(a, b):
 
 @pytest.mark.parametrize("largest", [9, 4000, 1 << 18])
 @pytest.mark.parametrize("shape", [(100, 3, 90), (3, 400, 30)])
-@pytest.mark.parametrize("numba", [True, False])
-def test_large_folds_are_left_out_only_where_they_add_nothing(monkeypatch, shape, largest, numba):
+def test_large_folds_are_left_out_only_where_they_add_nothing(shape, largest):
     """Growing and shrinking operands, by themselves and by one unit, so that every bound holds and fails."""
-    if not numba:
-        monkeypatch.setattr(extent, "_HOW", How(measure=True, kernels=False))
     (n, k, m), draw = shape, np.random.default_rng(2)
     covered, expected = Extent(), None
     vector = Vector(measure=True)
@@ -142,10 +147,7 @@ def test_large_folds_are_left_out_only_where_they_add_nothing(monkeypatch, shape
         assert covered.span == expected
 
 
-@pytest.mark.parametrize("numba", [True, False])
-def test_large_sums_are_measured(monkeypatch, numba):
-    if not numba:
-        monkeypatch.setattr(extent, "_HOW", How(measure=True, kernels=False))
+def test_large_sums_are_measured():
     vector, covered = Vector(measure=True), Extent()
     for scale in (1, 2):
         rows = np.resize([scale, -3 * scale], (LARGE, 2))
@@ -218,12 +220,9 @@ FOLDS = {
 }
 
 
-@pytest.mark.parametrize("numba", [True, False])
 @pytest.mark.parametrize("largest", [9, 1000, 1 << 20])
 @pytest.mark.parametrize("name", FOLDS)
-def test_least_and_most_are_those_of_the_definition(monkeypatch, name, largest, numba):
-    if not numba:
-        monkeypatch.setattr(extent, "_HOW", How(measure=True, kernels=False))
+def test_least_and_most_are_those_of_the_definition(name, largest):
     (n, k, m), draw = FOLDS[name], np.random.default_rng(3)
     for least in (-largest, 0, largest // 2):  # sums of both signs, of one, and nearly equal ones
         a, b = draw.integers(least, largest + 1, (n, k)), draw.integers(least, largest + 1, (k, m))
@@ -239,12 +238,9 @@ def test_least_and_most_are_those_of_the_definition(monkeypatch, name, largest, 
             assert measured(ours) == exact_span(a, b)
 
 
-@pytest.mark.parametrize("numba", [True, False])
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("largest", [9, 1 << 24])
-def test_least_and_most_of_sums(monkeypatch, axis, largest, numba):
-    if not numba:
-        monkeypatch.setattr(extent, "_HOW", How(measure=True, kernels=False))
+def test_least_and_most_of_sums(axis, largest):
     draw = np.random.default_rng(4)
     x = draw.integers(-largest, largest + 1, (4, 5, 6))
     vector = Vector(measure=True)
@@ -252,6 +248,27 @@ def test_least_and_most_of_sums(monkeypatch, axis, largest, numba):
     assert isinstance(ours.span, Terms)
     negative, positive = np.minimum(x, 0).sum(axis), np.maximum(x, 0).sum(axis)
     assert reach(ours) == (negative.min(), positive.max())
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((0, 3), 0), ((3, 0), 1), ((2, 0, 4), 1), ((2, 3, 4), 1), ((5,), 0)])
+def test_sums_of_nothing_and_of_any_shape(shape, axis):
+    x = np.arange(-7, np.prod(shape) - 7).reshape(shape)
+    ours = Vector(measure=True).apply(SUM, (load(Vector(), x), axis), register(32), "sum")
+    truth = Reference().apply(SUM, (load(Reference(), x), axis), register(32), "sum")
+    assert measured(ours) == truth.span
+
+
+def test_operands_in_any_order_of_axes():
+    """Wide and tall ones; transposed images are read as they lie, other transposed operands are copied."""
+    draw, turn = np.random.default_rng(6), OPS["transpose"]
+    for n, k, m in ((3, 40, 5), (40, 3, 5)):
+        a, b = draw.integers(-99, 99, (n, k)), draw.integers(-99, 99, (k, m))
+        vector = Vector(measure=True)
+        left, right = (
+            vector.apply(turn, (load(vector, x.T.copy()), (1, 0)), register(32), "transpose").value for x in (a, b)
+        )
+        assert not left.data.flags.c_contiguous
+        assert measured(vector.apply(MAC, (left, right), register(48), "mac")) == exact_span(a, b)
 
 
 def test_equal_sums_that_float32_tells_apart_no_more():
@@ -264,7 +281,7 @@ def test_equal_sums_that_float32_tells_apart_no_more():
         assert measured(ours) == Span(30 * x[place, 0], 30 * x[place, 0] + 1, 0, 30 * x[place, 0] + 1)
 
 
-@pytest.mark.skipif(not HAVE_COMPILED, reason="numba is not installed")
+@needs_numba
 @pytest.mark.parametrize("slack", [0.0, 1e-5])
 def test_what_numba_compiles_finds_the_same_uncompiled(slack):
     """Wide and tall operands: runs of zeros, terms left over by fours, and rows that cannot reach past the others."""

@@ -529,19 +529,32 @@ def test_the_sparse_product_does_the_same_as_plain_python():
     assert how.compiled.sparse_product(left, right) is None
 
 
+@needs_numba
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("bounds", [[], [2], [-3, 0, 4], [4, -3, 0]])
+def test_the_ladder_does_the_same_as_plain_python(dtype, bounds):
+    numbers = np.array([[-4, -3, -2], [0, 4, 5]], dtype)
+    places, ends = np.empty(numbers.shape, np.intp), np.array(bounds, np.float32)
+    how.compiled._ladder.py_func(numbers, ends, places)
+    expected = [next((i for i, end in enumerate(bounds) if x < end), len(bounds)) for x in numbers.flat]
+    assert places.reshape(-1).tolist() == how.compiled.ladder(numbers, ends).reshape(-1).tolist() == expected
+
+
 @measured_or_not
 @pytest.mark.parametrize("share", [0, 5, 50, 100])
 def test_products_with_many_zeros(share, measure):
-    """As large as those whose zeros are skipped, in float64; both operands' layouts."""
+    """As large as those whose zeros are skipped, in float64; weights for which that is exact, just so, and not."""
     rng = np.random.default_rng(share)
-    for rows, depth, columns in ((1, 600, 500), (20, 784, 100), (64, 100, 50)):
-        a = rng.integers(0, 256, (rows, depth)) * (rng.integers(0, 100, (rows, depth)) < share)
-        b = rng.integers(-32768, 32767, (columns, depth)).T
-        vector = Vector(measure=measure)
-        to = register(48)
-        outcome = vector.apply(OPS["mac"], (load(vector, a, 16), load(vector, b, 16)), to, "mac")
-        assert outcome.value.ints().tolist() == (a @ b).tolist()
-        assert outcome.flags == CLEAN
+    for rows, depth, columns in ((1, 600, 500), (20, 783, 100), (65, 100, 50)):
+        for largest in (9999, 1 << 14, (1 << 14) + 1, 32767):
+            a = rng.integers(-256, 257, (rows, depth)) * (rng.integers(0, 100, (rows, depth)) < share)
+            a[0, :5] = 256
+            b = rng.integers(-largest, largest + 1, (columns, depth)).T
+            b[:5] = largest
+            vector = Vector(measure=measure)
+            outcome = vector.apply(OPS["mac"], (load(vector, a, 16), load(vector, b, 16)), register(48), "mac")
+            assert outcome.value.ints().tolist() == (a @ b).tolist()
+            assert outcome.flags == CLEAN
 
 
 # --- without numba -----------------------------------------------------------------------------------------
@@ -603,9 +616,10 @@ def test_spans_only_when_measured():
             assert (vector.apply(OPS[op], args, register(48), op).span is not None) == measure
 
 
-def test_a_value_can_be_ladder_and_climber_in_turn():
+@either_fold
+def test_a_value_can_be_ladder_and_climber_in_turn(compiled):
     """`select` remembers what it found out about its operands; a value may be in either place."""
-    pair = Lockstep(Reference(), Vector())
+    pair = Lockstep(Reference(), Vector(compiled=compiled))
     x, low, choices = load(pair, [3, 5, 4]), load(pair, [2, 4]), load(pair, [7, 8, 9])
     to, select = register(8), OPS["select"]
     pair.apply(select, (x, low, choices), to, "x climbs")
@@ -615,11 +629,12 @@ def test_a_value_can_be_ladder_and_climber_in_turn():
     pair.apply(select, (x, low, load(pair, [4, 5, 6])), to, "the same again, other choices")
 
 
-def test_many_bounds():
-    """More bounds than a byte can count."""
-    below, x = np.arange(-150, 150), np.arange(-200, 200)
-    choices = np.arange(301) * 3
-    check(Vector, Case("select", tuple((v, INT16) for v in (x, below, choices)), register(16)))
+@pytest.mark.parametrize("count", [16, 17, 300])
+def test_many_bounds(count):
+    """As many as are compared one by one, one more, and more than a byte can count; two layouts."""
+    below, choices = np.arange(count) - count // 2, np.arange(count + 1) * 3
+    for x in (np.arange(-200, 200), np.arange(-20, 20).reshape(8, 5).T):
+        check(Vector, Case("select", tuple((v, INT16) for v in (x, below, choices)), register(16)))
 
 
 @measured_or_not

@@ -12,7 +12,7 @@ import pytest
 from conformance import Oracle
 
 from pocketnn.arith import OPS, Flags, Overflow, Reference, Role, Vector, Word
-from pocketnn.arith.folds import HAVE_COMPILED
+from pocketnn.arith.how import HAVE_COMPILED
 from pocketnn.errors import DataError
 from pocketnn.vectors import VECTOR_BACKENDS, check_file, document, files, read, run
 
