@@ -100,7 +100,8 @@ def _kernel(lane: Any) -> Any:
 
 
 _single, _double = _kernel(np.int32), _kernel(np.int64)
-_BEYOND = 1 << 25
+# What is known may be beyond the lanes, and even beyond 64 bits; all sums are below 2^24, or 2^53.
+_BEYOND32, _BEYOND64 = 1 << 25, 1 << 60
 
 
 def reach(a: Array, b: Array, exact: Array, least: int, most: int) -> tuple[int, int, int, int]:
@@ -118,8 +119,9 @@ def reach(a: Array, b: Array, exact: Array, least: int, most: int) -> tuple[int,
         a = np.ascontiguousarray(a)
     b, exact = np.ascontiguousarray(b), np.ascontiguousarray(exact)
     found: tuple[int, int, int, int]
-    if exact.itemsize == 4:  # all sums are below 2^24; what is known may be beyond the lanes
-        found = _single(a, b, exact, max(least, -_BEYOND), min(most, _BEYOND), 0.0)
+    if exact.itemsize == 4:
+        found = _single(a, b, exact, max(least, -_BEYOND32), min(most, _BEYOND32), 0.0)
     else:
-        found = _double(a, b, exact, least, most, math.expm1(1.01 * (a.shape[1] + 4) * 2.0**-24))
+        slack = math.expm1(1.01 * (a.shape[1] + 4) * 2.0**-24)
+        found = _double(a, b, exact, max(least, -_BEYOND64), min(most, _BEYOND64), slack)
     return found

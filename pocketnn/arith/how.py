@@ -32,6 +32,10 @@ class How:
         self.compiled = compiled if kernels else None
         self._extremes: dict[Any, Any] = {} if self.compiled is None else self.compiled.EXTREMES
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied without the module."""
+        return How, (self.measure, self.kernels)
+
     def extremes(self, data: Integers) -> tuple[int, int]:
         """`extremes`, for floats in the kernel: a fifth of the time for a small array, half for a large one."""
         kernel = self._extremes.get(data.dtype)

@@ -250,6 +250,18 @@ def test_least_and_most_of_sums(axis, largest):
     assert reach(ours) == (negative.min(), positive.max())
 
 
+@pytest.mark.parametrize("largest", [1 << 13, 1 << 14])
+@pytest.mark.parametrize("far", [1 << 13, 1 << 32, -(1 << 32), (1 << 46) + 1])
+def test_what_is_known_may_be_far_beyond(far, largest):
+    """First a fold that overflows by far, then one that fits, at one site."""
+    covered, expected, backend = Extent(), None, Vector(measure=True)
+    for x, y in ((far, abs(far)), (largest, largest), (largest, -largest)):
+        outcome = backend.apply(MAC, (load(backend, [[x]], 48), load(backend, [[y]], 48)), register(48), "mac")
+        covered.add(outcome.span, outcome.value)
+        expected = merge_spans(expected, exact_span(np.array([[x]]), np.array([[y]])))
+    assert covered.span == expected
+
+
 @pytest.mark.parametrize(("shape", "axis"), [((0, 3), 0), ((3, 0), 1), ((2, 0, 4), 1), ((2, 3, 4), 1), ((5,), 0)])
 def test_sums_of_nothing_and_of_any_shape(shape, axis):
     x = np.arange(-7, np.prod(shape) - 7).reshape(shape)

@@ -1,7 +1,9 @@
 """What is Vector's own: exact dtypes, bounds it keeps about its values, certificates, and the two ways to fold."""
 
+import copy
 import importlib.util
 import itertools
+import pickle
 import subprocess
 import sys
 
@@ -276,6 +278,15 @@ def test_carriers():
     assert loose.tighten(How(measure=False)) is loose
     assert (loose.lo, loose.hi, loose.magnitude, loose.tight) == (-2, 1, 2, True)
     assert loose.tighten(How(measure=False)) is loose
+
+
+@either_fold
+@measured_or_not
+def test_backends_can_be_pickled_and_copied(compiled, measure):
+    vector = Vector(measure=measure, compiled=compiled)
+    for twin in (pickle.loads(pickle.dumps(vector)), copy.deepcopy(vector)):
+        assert (twin._how.measure, twin._how.compiled) == (measure, vector._how.compiled)
+        assert load(twin, [1, 2]).ints().tolist() == [1, 2]
 
 
 def test_bytes_are_loaded_without_looking():
