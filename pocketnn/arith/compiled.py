@@ -17,6 +17,7 @@ from typing import Any
 import numba
 import numpy as np
 
+from pocketnn.arith import jit
 from pocketnn.arith.backend import Integers as Array
 from pocketnn.arith.compiled_reach import reach
 from pocketnn.arith.word import Overflow, Register
@@ -30,7 +31,7 @@ _TILE = 32  # rows of a product whose totals stay in the L1 cache
 def _kernel(lane: Any) -> Any:
     """The kernel for one lane type; numba widens int32 arithmetic to int64 unless each result is cast back."""
 
-    @numba.njit(cache=True, nogil=True)
+    @jit.kernel()
     def kernel(left, right, shift, lo, hi, saturate, stored, events):  # type: ignore[no-untyped-def]  # numba infers
         for i in range(left.shape[0]):
             for k in range(left.shape[1]):
@@ -73,7 +74,7 @@ def mac_fold(left: Array, right: Array, dtype: type, to: Register) -> tuple[Arra
     return stored, events > 0, int(events.sum())
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@jit.kernel(error_model="numpy")
 def _divide(dividends, divisor, quotients):  # type: ignore[no-untyped-def]  # numba infers
     flat, results = dividends.reshape(dividends.size), quotients.reshape(quotients.size)
     by = dividends.dtype.type(divisor)
@@ -95,7 +96,7 @@ def divide(dividends: Array, divisor: int, dtype: Any) -> tuple[Array, int]:
     return quotients, _divide(dividends, float(divisor), quotients)
 
 
-@numba.njit(cache=True, nogil=True, fastmath={"contract"})
+@jit.kernel(fastmath={"contract"})
 def _sparse_product(left, right, result):  # type: ignore[no-untyped-def]  # numba infers
     """A tile of rows at a time: for every four terms, first which rows have any, then their products. Unsigned indices
     need no checks of their sign."""
@@ -132,7 +133,7 @@ def _sparse_product(left, right, result):  # type: ignore[no-untyped-def]  # num
         start += height
 
 
-@numba.njit(cache=True, nogil=True)
+@jit.kernel()
 def _nonzero(matrix):  # type: ignore[no-untyped-def]  # numba infers
     count = 0
     for i in range(matrix.shape[0]):
@@ -157,7 +158,7 @@ def sparse_product(left: Array, right: Array) -> Array | None:
 def _extremes(lane: Any) -> Any:
     """The kernel in one type of integers: floats would not be compared many at a time."""
 
-    @numba.njit(cache=True, nogil=True)
+    @jit.kernel()
     def kernel(data):  # type: ignore[no-untyped-def]  # numba infers
         flat = data.reshape(data.size)
         lowest = highest = lane(flat[0])
@@ -176,7 +177,7 @@ EXTREMES: dict[Any, Any] = {
 }
 
 
-@numba.njit(cache=True, nogil=True)
+@jit.kernel()
 def _ladder(numbers, bounds, places):  # type: ignore[no-untyped-def]  # numba infers
     flat, found = numbers.reshape(numbers.size), places.reshape(places.size)
     found[:] = bounds.size

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 
+from pocketnn.arith import jit
 from pocketnn.arith.backend import Integers as Array
 
 __all__ = ["reach"]
@@ -27,7 +27,7 @@ def _kernel(lane: Any) -> Any:
     ten on MNIST, and nearly all of them if what is known comes from the steps before.
     """
 
-    @numba.njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+    @jit.kernel(fastmath={"reassoc", "contract", "nsz"})
     def kernel(a, b, exact, least, most, slack):  # type: ignore[no-untyped-def]  # numba infers
         single, none, one = np.float32, np.uint64(0), np.uint64(1)
         rows, depth, columns = np.uint64(a.shape[0]), np.uint64(a.shape[1]), np.uint64(b.shape[1])

@@ -64,7 +64,7 @@ class _Target(ctypes.Structure):
 class Native(Backend):
     """Kernels in C, equal to Reference in every value, flag and span; always measures spans.
 
-    Raises UsageError without a C compiler, TargetError if it does not compile the kernels.
+    Raises UsageError without a C compiler, and if it does not compile the kernels.
     """
 
     def __init__(self) -> None:

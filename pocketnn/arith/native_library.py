@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from pocketnn.arith.native_source import native_source
-from pocketnn.errors import TargetError, UsageError
+from pocketnn.errors import UsageError
 
 __all__ = ["compiler", "library"]
 
@@ -32,7 +32,7 @@ def compiler() -> list[str] | None:
 def library() -> ctypes.CDLL:
     """The kernels, compiled for this computer; compiled once per source, compiler and kind of processor.
 
-    Raises UsageError without a compiler or a folder for the result, TargetError if it does not compile or load.
+    Raises UsageError without a compiler or a folder for the result, and if it does not compile or load.
     """
     command = compiler()
     if command is None:
@@ -56,7 +56,7 @@ def _library(command: tuple[str, ...], folder: Path) -> ctypes.CDLL:
     try:
         return ctypes.CDLL(str(path))
     except OSError as error:
-        raise TargetError(f"{path}: not a library that can be loaded ({error}); delete it to have it built") from error
+        raise UsageError(f"{path}: not a library that can be loaded ({error}); delete it to have it built") from error
 
 
 def _intact(path: Path) -> bool:
@@ -80,8 +80,8 @@ def _build(command: list[str], source: str, path: Path) -> None:
             made = Path(scratch) / path.name
             done = _run([*command, "-x", "c", "-", "-o", str(made)], source)
             if done.returncode:
-                said = " ".join(done.stderr.split())[:500]
-                raise TargetError(f"{shlex.join(command)} does not compile the kernels of the backend c: {said}")
+                said = " ".join(done.stderr.split())[:500] or "it says nothing"
+                raise UsageError(f"{shlex.join(command)} does not compile the kernels of the backend c: {said}")
             digest = Path(scratch) / "digest"
             digest.write_text(hashlib.sha256(made.read_bytes()).hexdigest())
             os.replace(digest, path.with_suffix(".sha256"))
@@ -98,4 +98,4 @@ def _run(command: list[str], text: str) -> subprocess.CompletedProcess[str]:
             command, input=text, capture_output=True, text=True, errors="replace", timeout=_SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise TargetError(f"the C compiler of the backend c does not run: {error}; name another in CC") from error
+        raise UsageError(f"the C compiler of the backend c does not run: {error}; name another in CC") from error

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 
+from pocketnn.arith import jit
 from pocketnn.trace.digest import Array, hash_keys, register_dtype
 
 __all__ = ["look_at"]
@@ -22,7 +22,7 @@ def _kernel(lane: Any, per_word: int) -> Any:
     """The kernel for registers of one type, of which `per_word` make 64 bits. Unsigned indices need no checks of
     their sign, and in integers alone does the search for the extremes become vector instructions."""
 
-    @numba.njit(cache=True, nogil=True)
+    @jit.kernel()
     def kernel(numbers, factors):  # type: ignore[no-untyped-def]  # numba infers
         chunk, share = np.uint64(_CHUNK), np.uint64(per_word)
         registers = np.empty(_CHUNK, lane)

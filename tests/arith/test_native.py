@@ -28,7 +28,7 @@ from pocketnn.arith import (
 )
 from pocketnn.arith import native_library as made
 from pocketnn.arith.native_source import native_source
-from pocketnn.errors import DivergenceError, TargetError, UsageError
+from pocketnn.errors import DivergenceError, UsageError
 
 pytestmark = pytest.mark.skipif(made.compiler() is None, reason="no C compiler; apt-get install gcc libc6-dev")
 
@@ -110,7 +110,7 @@ def test_without_a_compiler_the_message_says_what_to_do(cache, monkeypatch, tmp_
 
 def test_a_compiler_that_fails(cache, tmp_path, monkeypatch):
     monkeypatch.setenv("CC", script(tmp_path / "bad", "echo stdint.h is missing >&2; exit 1"))
-    with pytest.raises(TargetError, match=r"does not compile the kernels of the backend c: stdint\.h is missing"):
+    with pytest.raises(UsageError, match=r"does not compile the kernels of the backend c: stdint\.h is missing"):
         Native()
     assert list(cache.iterdir()) == []
 
@@ -118,10 +118,10 @@ def test_a_compiler_that_fails(cache, tmp_path, monkeypatch):
 def test_a_compiler_that_does_not_run_or_end(cache, tmp_path, monkeypatch):
     monkeypatch.setenv("CC", script(tmp_path / "slow", "exec sleep 30"))
     monkeypatch.setattr(made, "_SECONDS", 0.1)
-    with pytest.raises(TargetError, match=r"does not run: .*timed out"):
+    with pytest.raises(UsageError, match=r"does not run: .*timed out"):
         Native()
     (tmp_path / "slow").write_bytes(b"\x7fELF")
-    with pytest.raises(TargetError, match=r"does not run: .*format"):
+    with pytest.raises(UsageError, match=r"does not run: .*format"):
         Native()
     assert native.sequence() is None
 
@@ -136,7 +136,7 @@ def test_a_damaged_library_is_built_again_and_one_that_cannot_be_loaded_is_named
     assert made._intact(path)
     path.write_bytes(b"damaged")
     path.with_suffix(".sha256").write_text(hashlib.sha256(b"damaged").hexdigest())
-    with pytest.raises(TargetError, match=r"native-.*\.so: not a library that can be loaded .*delete it"):
+    with pytest.raises(UsageError, match=r"native-.*\.so: not a library that can be loaded .*delete it"):
         Native()
 
 

@@ -602,6 +602,21 @@ def test_asking_for_a_missing_kernel_is_an_error(monkeypatch):
     Vector()
 
 
+@needs_numba
+def test_kernels_are_compiled_without_a_place_to_keep_them(monkeypatch):
+    import numba
+
+    from pocketnn.arith import jit
+
+    def njit(cache=False, **options):
+        if cache:
+            raise RuntimeError("cannot cache function: no locator available")
+        return lambda function: (function, options)
+
+    monkeypatch.setattr(numba, "njit", njit)
+    assert jit.kernel(error_model="numpy")(fit) == (fit, {"error_model": "numpy", "nogil": True})
+
+
 def test_a_process_without_numba_computes_the_same():
     program = (
         "import sys; sys.modules['numba'] = None\n"
