@@ -61,6 +61,9 @@ def test_steps_that_the_run_does_not_have_are_refused_before_it(tmp_path):
     result = CliRunner().invoke(main, args)
     assert (result.exit_code, result.stdout, list(tmp_path.iterdir())) == (2, "", [])
     assert result.stderr.strip().endswith("nothing to record; this run has the steps 1 to 8")
+    alone = CliRunner().invoke(main, args[:7])
+    assert (alone.exit_code, alone.stdout) == (2, "")
+    assert alone.stderr.strip().endswith("give --trace FILE too")
     args[6] = "8:"
     assert CliRunner().invoke(main, args).exit_code == 0
     with Trace(tmp_path / "t.pnt") as trace:

@@ -45,11 +45,15 @@ def recording(machine: Machine, source: Source, options: dict[str, Any], certifi
     """
     path, level, (first, last) = options["trace"], options["trace_level"], options["trace_steps"]
     if path is None:
+        if (first, last) != (1, None):
+            raise UsageError("--trace-steps says what to record, but not where; give --trace FILE too")
         yield machine
         return
     steps = len(phases(source))
     if first > steps:
-        raise UsageError(f"--trace-steps {first}:{last or ''}: nothing to record; this run has the steps 1 to {steps}")
+        raise UsageError(
+            f"--trace-steps {first}:{last or ''} has nothing to record; this run has the steps 1 to {steps}"
+        )
     about = {ABOUT: subject_to_text(source.subject), **({CERTIFICATE: certificate} if certificate else {})}
     with record(machine, path, level == "full", first, last, about) as recorded:
         if isinstance(source, Training | Evaluation):

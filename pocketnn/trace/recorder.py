@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pocketnn.arith import MAX_BITS, OPS, Backend, Op, Register, Role, Word
-from pocketnn.arith.backend import Outcome
+from pocketnn.arith.backend import Outcome, as_integers
 from pocketnn.machine import Clock
 from pocketnn.trace.event import Code, Event, Handle, Moment, Sink
 from pocketnn.trace.figures import look
@@ -45,9 +45,11 @@ class Recorder(Backend):
             self._turn()
         if op is _LOAD:
             operands: tuple[Handle, ...] = ()
-            outside = args[0]
-            outcome = self.inner.apply(op, args, to, site)
-            params = args[1:]
+            outside = as_integers(args[0])
+            if outside is args[0]:  # the caller may fill it anew before the step ends
+                outside = outside.copy()
+            outcome = self.inner.apply(op, (outside,), to, site)
+            params = ()
         else:
             arity = op.arity
             outside = None

@@ -89,7 +89,6 @@ class Writer:
                     self._end_step(commit=True)
                 self._end(status)
         finally:
-            self._leaves.close()
             self._db.close()
 
     # ----------------------------------------------------------------------------------------------------
@@ -250,10 +249,14 @@ def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:
     if written != len(start):
         path.unlink(missing_ok=True)
         raise RecordingError(f"{path}: cannot be written (no space left); {advice}")
+    db = None
     try:
         db = sqlite3.connect(path, isolation_level=None)
         db.execute("PRAGMA synchronous=NORMAL")
     except sqlite3.Error as error:
-        path.unlink(missing_ok=True)
+        if db is not None:
+            db.close()
+        for suffix in ("", "-wal", "-shm"):
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
         raise RecordingError(f"{path}: cannot be written ({error}); {advice}") from error
     return db

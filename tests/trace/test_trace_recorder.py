@@ -128,6 +128,19 @@ def test_each_image_is_stored_once_however_often_it_is_read(tmp_path):
     assert sizes[1] < 2 * sizes[0]
 
 
+@pytest.mark.parametrize("row", [np.zeros(3, np.int64), np.zeros((2, 2), np.uint8), [0, 0]])
+def test_what_is_loaded_may_be_overwritten_at_once(tmp_path, row):
+    with record(machine(), tmp_path / "t.pnt") as m:
+        for step in (1, 2, 3):
+            m.now("train", 1, step)
+            row[:] = [step] * len(row)
+            x = m.load(row, Role.INPUT)
+            row[:] = [9] * len(row)
+            m.neg(x)
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert replay(trace).first is None
+
+
 def test_a_window_records_only_its_steps_and_replays(tmp_path):
     whole, window = tmp_path / "whole.pnt", tmp_path / "window.pnt"
     trained(whole)
@@ -288,6 +301,26 @@ def test_an_existing_file_is_never_touched(tmp_path):
     with pytest.raises(UsageError, match="exists"), record(machine(), path):
         pass
     assert path.read_bytes() == b"mine"
+
+
+def test_a_file_that_cannot_be_started_leaves_nothing(tmp_path, monkeypatch):
+    from pocketnn.trace import writer
+
+    def connect(path, **options):
+        for suffix in ("-wal", "-shm") if path != ":memory:" else ():
+            (tmp_path / f"t.pnt{suffix}").touch()
+        return Full(path, **options)
+
+    class Full(writer.sqlite3.Connection):
+        def execute(self, statement, *args):
+            if statement == "PRAGMA synchronous=NORMAL":
+                raise writer.sqlite3.OperationalError("database or disk is full")
+            return super().execute(statement, *args)
+
+    monkeypatch.setattr(writer.sqlite3, "connect", connect)
+    with pytest.raises(RecordingError, match=r"cannot be written .database or disk is full"):
+        record(machine(), tmp_path / "t.pnt").__enter__()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_is_not_there(tmp_path):
