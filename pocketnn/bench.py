@@ -16,7 +16,9 @@ from pocketnn.recipe import Recipe
 from pocketnn.train import EpochResult, Progress, Run, train
 from pocketnn.yardstick import train_int64
 
-__all__ = ["Measurement", "Timed", "measure"]
+__all__ = ["WARM_UP", "Measurement", "Timed", "measure"]
+
+WARM_UP = 30  # steps before what is timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,9 @@ def measure(
 
 
 def _warm_up(dataset: Dataset, recipe: Recipe, widths: Widths, overflow: Overflow) -> None:
-    """Let numba compile what this machine needs before anything is timed."""
-    few = Dataset(
-        dataset.name, dataset.train.first(recipe.batch), dataset.test.first(1), dataset.classes, dataset.source
-    )
+    """Let numba compile what this machine needs before anything is timed: numbers grow in the first steps."""
+    images, tests = dataset.train.first(WARM_UP * recipe.batch), dataset.test.first(1)
+    few = Dataset(dataset.name, images, tests, dataset.classes, dataset.source)
     train(Machine(None, widths, overflow), few, Recipe(recipe.hidden, epochs=2, seed=recipe.seed))
 
 

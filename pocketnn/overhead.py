@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pocketnn.arith import Overflow, Vector
+from pocketnn.bench import WARM_UP
 from pocketnn.data import Dataset, load_dataset
 from pocketnn.machine import Machine, Widths
 from pocketnn.recipe import Recipe
@@ -70,7 +71,7 @@ def _run(
     def machine() -> Machine:
         return Machine(Vector(measure=ranged), widths, overflow)
 
-    _train(load_dataset(data, recipe.batch), recipe, machine(), path)  # numba compiles now
+    _train(load_dataset(data, WARM_UP * recipe.batch), recipe, machine(), path)  # numba compiles now
     if path is not None:
         path.unlink()
     start = time.perf_counter()
