@@ -1,5 +1,5 @@
 """Compiled kernels (numba, the optional extra `fast`): the sequential fold of `mac`, division by one number, products
-with many zeros, extremes, and placing among bounds.
+with many zeros, extremes (of a sum, too), and placing among bounds.
 
 Measured reasons. Where most accumulations overflow, the NumPy fold needs a dozen passes over the result per step of
 the fold; the kernel needs one (`pocketnn bench --word 16` prints the ratio). Dividing the gradient of 784 x 100 weights
@@ -22,7 +22,7 @@ from pocketnn.arith.backend import Integers as Array
 from pocketnn.arith.compiled_reach import reach
 from pocketnn.arith.word import Overflow, Register
 
-__all__ = ["EXTREMES", "divide", "ladder", "mac_fold", "reach", "sparse_product"]
+__all__ = ["EXTREMES", "add", "divide", "ladder", "mac_fold", "reach", "sparse_product"]
 
 
 _TILE = 32  # rows of a product whose totals stay in the L1 cache
@@ -195,3 +195,20 @@ def ladder(numbers: Array, bounds: Array) -> Array:
     places = np.empty(numbers.shape, np.intp)
     _ladder(numbers, bounds, places)
     return places
+
+
+@jit.kernel()
+def _add(a, b, total):  # type: ignore[no-untyped-def]  # numba infers
+    x, y, result = a.reshape(a.size), b.reshape(b.size), total.reshape(total.size)
+    lowest = highest = np.int32(x[0] + y[0])
+    for i in range(x.size):
+        value = x[i] + y[i]
+        result[i] = value
+        lowest, highest = min(lowest, np.int32(value)), max(highest, np.int32(value))
+    return lowest, highest
+
+
+def add(a: Array, b: Array) -> tuple[Array, int, int]:
+    """Sum of two arrays of one shape, and its extremes: at least one element, in C order, float32, sums below 2^24."""
+    total = np.empty(a.shape, np.float32)
+    return total, *_add(a, b, total)

@@ -21,16 +21,19 @@ from pocketnn.arith import (
     OPS,
     Flags,
     Lockstep,
+    Outcome,
     Overflow,
     Reference,
     Register,
     Role,
+    Span,
     Tensor,
     Vector,
     Word,
     fit,
     folds,
     how,
+    measured,
     narrowings,
     plain,
     sequential,
@@ -538,6 +541,36 @@ def test_the_sparse_product_does_the_same_as_plain_python():
     assert result.tolist() == how.compiled.sparse_product(left, right).tolist() == (left @ right).tolist()
     left[0] = 5
     assert how.compiled.sparse_product(left, right) is None
+
+
+@needs_numba
+def test_the_sum_with_extremes_does_the_same_as_plain_python():
+    a, b = np.array([[1, -9], [4, 7]], np.float32), np.array([[2, 3], [-8, 5]], np.float32)
+    total = np.empty_like(a)
+    assert how.compiled._add.py_func(a, b, total) == (-6, 12)
+    values, lo, hi = how.compiled.add(a, b)
+    assert values.tolist() == total.tolist() == [[3, -6], [-4, 12]]
+    assert (values.dtype, lo, hi) == (np.float32, -6, 12)
+
+
+@either_fold
+@measured_or_not
+@pytest.mark.parametrize("largest", [99, (1 << 23) - 1, 1 << 23])
+def test_large_sums(largest, measure, compiled):
+    """In float32 and just beyond it; a transposed operand; one spread over the other; a word that is too small."""
+    rng, vector = np.random.default_rng(largest), Vector(measure=measure, compiled=compiled)
+    a, b = rng.integers(-largest, largest + 1, (2, 100, 90))
+    a[3, 4] = b[3, 4] = largest
+    x, y = load(vector, a, 48), load(vector, b, 48)
+    turned = vector.apply(OPS["transpose"], (load(vector, b.T.copy(), 48), (1, 0)), register(48), "turn").value
+    for left, right, exact in ((x, y, a + b), (x, turned, a + b), (x, load(vector, b[:1], 48), a + b[:1])):
+        for bits in (48, 8):
+            value, flags, span = vector.apply(OPS["add"], (left, right), register(bits), "add")
+            fitted = [fit(int(v), Word(bits), WRAP) for v in exact.flat]
+            assert value.ints().reshape(-1).tolist() == fitted
+            assert flags.events == sum(v != w for v, w in zip(exact.flat, fitted, strict=True))
+            assert (span is not None) == measure
+            assert not measure or measured(Outcome(value, flags, span)) == Span(*[exact.min(), exact.max()] * 2)
 
 
 @needs_numba
