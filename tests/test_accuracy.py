@@ -73,6 +73,12 @@ def test_the_table_and_the_json_say_the_same():
     ]  # fmt: skip
 
 
+def test_one_seed_has_no_deviation():
+    _, row, _ = run(*SMALL[:-4], "--seeds", "3", "--limit", "100").splitlines()
+    assert row.split()[2] == "1"
+    assert "+-" not in row
+
+
 def test_a_narrow_machine_is_named_and_its_overflows_are_counted():
     _, row, _ = run(*SMALL, "--word", "8").splitlines()
     assert row.split()[8] == "8"

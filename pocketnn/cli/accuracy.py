@@ -62,8 +62,9 @@ def accuracy(
             result = {"name": named.name, "data": dataset.name, "recipe": asdict(recipe), "widths": str(widths)}
             results.append({**result, "mean": mean, "deviation": deviation, "runs": [asdict(run) for run in runs]})
         else:
+            reached = f"{mean:.2f} +- {deviation:.2f} %" if len(runs) > 1 else f"{mean:.2f} %"
             click.echo(
-                f"{named.name:<20}{dataset.name:<16}{len(runs):>6}{f'{mean:.2f} +- {deviation:.2f} %':>18}"
+                f"{named.name:<20}{dataset.name:<16}{len(runs):>6}{reached:>18}"
                 f"{recipe.epochs:>8}{widths!s:>6}  {_verdict(runs)}"
             )
             click.echo(f"  after epoch {_waypoints(curve(runs))}")
