@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pocketnn.arith import Backend, Op, Outcome, Overflow, Register, Vector
@@ -16,11 +16,11 @@ from pocketnn.recipe import Recipe
 from pocketnn.train import EpochResult, Progress, Run, train
 from pocketnn.yardstick import train_int64
 
-__all__ = ["WARM_UP", "Measurement", "Timed", "measure"]
+__all__ = ["Measurement", "Timed", "measure", "warm_up"]
 
 # Steps before what is timed. As numbers and their bounds grow, other kernels are needed; the last of them, on MNIST,
 # when the bound of the epoch's loss leaves its register.
-WARM_UP = 1000
+_WARM_UP = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def measure(
         backends["emulation, flags on, NumPy alone"] = lambda: Vector(compiled=False)
     results = []
     for name, backend in backends.items():
-        _warm_up(dataset, recipe, Machine(backend(), widths, overflow))
+        warm_up(Machine(backend(), widths, overflow), dataset, recipe)
         machine = Machine(backend(), widths, overflow)
         start = time.perf_counter()
         run = train(machine, dataset, recipe, progress)
@@ -87,11 +87,10 @@ def measure(
     return [Measurement("plain int64 NumPy (yardstick)", yardstick, recipe.epochs, first.macs, 1.0, True), *results]
 
 
-def _warm_up(dataset: Dataset, recipe: Recipe, machine: Machine) -> None:
+def warm_up(machine: Machine, dataset: Dataset, recipe: Recipe) -> None:
     """Let numba compile what this machine needs before anything is timed."""
-    images, tests = dataset.train.first(WARM_UP * recipe.batch), dataset.test.first(1)
-    few = Dataset(dataset.name, images, tests, dataset.classes, dataset.source)
-    train(machine, few, Recipe(recipe.hidden, epochs=1, seed=recipe.seed))
+    images, tests = dataset.train.first(_WARM_UP * recipe.batch), dataset.test.first(1)
+    train(machine, Dataset(dataset.name, images, tests, dataset.classes, dataset.source), replace(recipe, epochs=1))
 
 
 def _rows(run: Run) -> list[tuple[int, int, int]]:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pocketnn.arith import Overflow, Vector
-from pocketnn.bench import WARM_UP
-from pocketnn.data import Dataset, load_dataset
+from pocketnn.bench import warm_up
+from pocketnn.data import load_dataset
 from pocketnn.machine import Machine, Widths
 from pocketnn.recipe import Recipe
 from pocketnn.trace import record
@@ -68,21 +68,19 @@ def _run(
     """Seconds and peak memory of one training, recorded if there is a path."""
     dataset = load_dataset(data, limit)
 
-    def machine() -> Machine:
-        return Machine(Vector(measure=ranged), widths, overflow)
+    def machine() -> contextlib.AbstractContextManager[Machine]:
+        """A new one, recorded if there is a path."""
+        made = Machine(Vector(measure=ranged), widths, overflow)
+        return record(made, path) if path else contextlib.nullcontext(made)
 
-    _train(load_dataset(data, WARM_UP * recipe.batch), recipe, machine(), path)  # numba compiles now
+    with machine() as m:
+        warm_up(m, dataset, recipe)
     if path is not None:
         path.unlink()
     start = time.perf_counter()
-    _train(dataset, recipe, machine(), path)
-    return time.perf_counter() - start, _peak()
-
-
-def _train(dataset: Dataset, recipe: Recipe, machine: Machine, path: Path | None) -> None:
-    """One training, recorded if there is a path."""
-    with record(machine, path) if path else contextlib.nullcontext(machine) as m:
+    with machine() as m:
         train(m, dataset, recipe)
+    return time.perf_counter() - start, _peak()
 
 
 def _peak() -> int:

@@ -45,9 +45,7 @@ class Recorder(Backend):
             self._turn()
         if op is _LOAD:
             operands: tuple[Handle, ...] = ()
-            outside = as_integers(args[0])
-            if outside is args[0]:  # the caller may fill it anew before the step ends
-                outside = outside.copy()
+            outside = as_integers(args[0]).copy()  # the caller may fill its array anew before the step ends
             outcome = self.inner.apply(op, (outside,), to, site)
             params = ()
         else:

@@ -128,7 +128,9 @@ def test_each_image_is_stored_once_however_often_it_is_read(tmp_path):
     assert sizes[1] < 2 * sizes[0]
 
 
-@pytest.mark.parametrize("row", [np.zeros(3, np.int64), np.zeros((2, 2), np.uint8), [0, 0]])
+@pytest.mark.parametrize(
+    "row", [np.zeros(3, np.int64), np.zeros((2, 2), np.uint8), np.zeros(2, np.int8).view(np.recarray), [0, 0]]
+)
 def test_what_is_loaded_may_be_overwritten_at_once(tmp_path, row):
     with record(machine(), tmp_path / "t.pnt") as m:
         for step in (1, 2, 3):
