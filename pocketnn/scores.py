@@ -45,11 +45,11 @@ class Predictions:
         self._passes: dict[str, tuple[int, list[Classes]]] = {}
 
     def add(self, phase: str, epoch: int, classes: Classes) -> None:
-        """The next predictions of `phase`; a new epoch takes the place of the one before."""
+        """The next predictions of `phase`, as int32; a new epoch takes the place of the one before."""
         known = self._passes.get(phase)
         if known is None or known[0] != epoch:
             known = self._passes[phase] = (epoch, [])
-        known[1].append(classes.astype(np.int32))
+        known[1].append(classes)
 
     def of(self, phase: str) -> Classes:
         """Predictions of the latest epoch of `phase`; empty if there are none."""

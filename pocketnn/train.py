@@ -119,13 +119,14 @@ def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | Non
             rates = recipe.rates(epoch)
             learner.set_lr_inv(rates)
         rand.shuffle(order)
+        shuffled = np.array(order)
         loss, correct = learner.loss.zero, 0
         steps = count // recipe.batch
         for step in range(1, steps + 1):
             m.now("train", epoch, step)
-            chosen = np.array(order[(step - 1) * recipe.batch : step * recipe.batch])
-            target = m.load(targets[chosen], Role.CONSTANT, at="target")
-            x = feed(images[chosen], jitter.draw() if jitter else None)
+            chosen = shuffled[(step - 1) * recipe.batch : step * recipe.batch]
+            target = m.load(targets.take(chosen, axis=0), Role.CONSTANT, at="target")
+            x = feed(images.take(chosen, axis=0), jitter.draw() if jitter else None)
             done = learner.step(x, target)
             loss = learner.loss.accumulate(loss, done.loss)
             correct += m.score(network.predict(done.outputs), labels[chosen])

@@ -120,8 +120,8 @@ def _sparse_product(left, right, result):  # type: ignore[no-untyped-def]  # num
                 n = start + i
                 a, b, c, d = left[n, k], left[n, k1], left[n, k2], left[n, k3]
                 for j in range(columns):
-                    pair = a * right[k, j] + b * right[k1, j]
-                    totals[i, j] += np.int32(pair + (c * right[k2, j] + d * right[k3, j]))
+                    pair = np.int32(a * right[k, j] + b * right[k1, j])
+                    totals[i, j] += np.int32(pair + np.int32(c * right[k2, j] + d * right[k3, j]))
             k = k3 + one
         while k < depth:
             for i in range(height):
@@ -145,10 +145,11 @@ def _nonzero(matrix):  # type: ignore[no-untyped-def]  # numba infers
 def sparse_product(left: Array, right: Array) -> Array | None:
     """Matrix product that skips the zeros of `left`; None if there are too few of them to be faster.
 
-    left: (N, K); right: (K, M), both of whole floats. Four products are added up in float32, so no product may exceed
-    2^22; those sums in int32, so no sum in any order may exceed 2^31 - 1.
+    left: (N, K); right: (K, M), both of whole floats. Two products are added up in float32, so no product may exceed
+    2^23; those sums in int32, so no sum in any order may exceed 2^31 - 1.
     """
-    if _nonzero(left) * 3 > left.size:
+    some = left[:_TILE]  # tell enough about the rest: it is no matter of what the product is
+    if _nonzero(some) * 3 > some.size:
         return None
     result = np.empty((left.shape[0], right.shape[1]))
     _sparse_product(left, right, result)

@@ -36,8 +36,8 @@ def mac(args: tuple[Carrier, Carrier], to: Register, how: How) -> Outcome:
     if bound > to.word.hi:
         bound = min(bound, _largest_row(a) * b.magnitude)
     dtype = exact_dtype(2 * bound)
-    sparse = None  # exact under these two bounds: four products in float32, all sums in int32
-    if how.compiled is not None and bound < 1 << 31 and largest <= 1 << 22:
+    sparse = None  # exact under these two bounds: two products in float32, all sums in int32
+    if how.compiled is not None and bound < 1 << 31 and largest <= 1 << 23:
         sparse = how.compiled.sparse_product
     exact = product(a.data, b.data, dtype, sparse)
     if bound <= to.word.hi:

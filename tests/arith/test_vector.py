@@ -539,8 +539,10 @@ def test_the_sparse_product_does_the_same_as_plain_python():
     result = np.full((3, 5), np.nan)
     how.compiled._sparse_product.py_func(left, right, result)
     assert result.tolist() == how.compiled.sparse_product(left, right).tolist() == (left @ right).tolist()
-    left[0] = 5
-    assert how.compiled.sparse_product(left, right) is None
+    many = np.concatenate([left] * 20)  # its first rows decide
+    assert how.compiled.sparse_product(many, right).tolist() == (many @ right).tolist()
+    many[:20] = 5
+    assert how.compiled.sparse_product(many, right) is None
 
 
 @needs_numba
@@ -590,13 +592,13 @@ def test_products_with_many_zeros(share, measure):
     """As large as those whose zeros are skipped, in float64; weights for which that is exact, just so, and not."""
     rng = np.random.default_rng(share)
     for rows, depth, columns in ((1, 600, 500), (20, 783, 100), (65, 100, 50)):
-        for largest in (9999, 1 << 14, (1 << 14) + 1, 32767):
-            a = rng.integers(-256, 257, (rows, depth)) * (rng.integers(0, 100, (rows, depth)) < share)
-            a[0, :5] = 256
+        for largest in (9999, 32896, 32898, 65535):  # 255 * 32896 is the largest product up to 2^23
+            a = rng.integers(-255, 256, (rows, depth)) * (rng.integers(0, 100, (rows, depth)) < share)
+            a[0, :6] = 255
             b = rng.integers(-largest, largest + 1, (columns, depth)).T
-            b[:5] = largest
+            b[:6:2], b[1:6:2] = largest, largest - 1  # their sum, times 255, is odd
             vector = Vector(measure=measure)
-            outcome = vector.apply(OPS["mac"], (load(vector, a, 16), load(vector, b, 16)), register(48), "mac")
+            outcome = vector.apply(OPS["mac"], (load(vector, a, 16), load(vector, b, 18)), register(48), "mac")
             assert outcome.value.ints().tolist() == (a @ b).tolist()
             assert outcome.flags == CLEAN
 
