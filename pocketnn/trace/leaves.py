@@ -8,12 +8,15 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import threading
 import zlib
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from pocketnn.arith import as_integers
+from pocketnn.arith.how import extremes
 from pocketnn.errors import CorruptError
 from pocketnn.trace.schema import MAX_ELEMENTS, MAX_TEXT
 
@@ -27,24 +30,32 @@ _LEVEL = 1
 _DTYPES = ("|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8")
 _BOUNDS = [(dtype, int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)) for dtype in _DTYPES]
 _BIG = "text"  # integers beyond 64 bits, as JSON
-_BLOCK = 1 << 22  # bytes of new rows after which a block is written
-_MAX_BLOCK = _BLOCK + 8 * MAX_ELEMENTS  # and at most that many: one leaf more; a reader refuses larger ones
+_CHUNK = 1 << 18  # bytes of new rows after which a block is begun
+_MAX_BLOCK = (1 << 22) + 8 * MAX_ELEMENTS  # a reader refuses larger ones; what a writer begins ends with the leaf
 _MAX_ROWS = 1 << 22
 
 
-def encoded(outside: object) -> tuple[str, tuple[int, ...], list[bytes]]:
-    """Integers from outside as (dtype, shape, rows): the first axis gives the rows where they are long enough."""
+def encoded(
+    outside: object, lo: int | None = None, hi: int | None = None
+) -> tuple[str, tuple[int, ...], list[bytes]]:
+    """Integers from outside as (dtype, shape, rows): the first axis gives the rows where they are long enough.
+
+    lo, hi: the smallest and the greatest, for who knows them.
+    """
     array = as_integers(outside)
     if array.dtype == object:
         text = json.dumps([int(x) for x in array.flat], separators=(",", ":"))
         return _BIG, array.shape, [text.encode()]
     if array.dtype.itemsize > 1 and array.size:
-        lo, hi = int(np.minimum.reduce(array, axis=None)), int(np.maximum.reduce(array, axis=None))
+        if lo is None or hi is None:
+            lo, hi = extremes(array)
         array = array.astype(next(dtype for dtype, least, most in _BOUNDS if least <= lo and hi <= most))
-    data = np.ascontiguousarray(array).reshape(array.shape).astype(array.dtype.newbyteorder("<"), copy=False)
+    dtype = array.dtype.newbyteorder("<")
+    data = array.astype(dtype, copy=False).tobytes()
     if array.ndim < 2 or array.nbytes < _SHORT * max(1, array.shape[0]):
-        return array.dtype.str, array.shape, [data.tobytes()]
-    return array.dtype.str, array.shape, [row.tobytes() for row in data]
+        return dtype.str, array.shape, [data]
+    row = len(data) // len(array)
+    return dtype.str, array.shape, [data[i : i + row] for i in range(0, len(data), row)]
 
 
 def decoded(dtype: str, shape: tuple[int, ...], data: bytes) -> Array:
@@ -67,23 +78,45 @@ def size_of(dtype: str, shape: tuple[int, ...]) -> int:
     return MAX_TEXT if dtype == _BIG else math.prod(shape) * int(dtype[-1:]) if dtype in _DTYPES else 0
 
 
+class _Block:
+    """Rows that are compressed in a thread: zlib needs no lock of Python's, and 70,000 images take it half a second."""
+
+    def __init__(self, first: int, rows: list[bytes]) -> None:
+        self._first, self._rows, self._data = first, rows, b""
+        self._thread = threading.Thread(target=self._compress)
+        try:
+            self._thread.start()
+        except RuntimeError:  # no more threads, or Python is about to end
+            self._compress()
+
+    def _compress(self) -> None:
+        self._data = zlib.compress(b"".join(self._rows), _LEVEL)
+
+    def columns(self) -> tuple[int, bytes, bytes]:
+        """The columns first_row, lengths, data, as soon as they are there."""
+        if self._thread.ident is not None:
+            self._thread.join()
+        return self._first, np.array([len(row) for row in self._rows], "<u4").tobytes(), self._data
+
+
 class LeafWriter:
-    """Numbers rows and collects those that are new; `block` hands them out compressed."""
+    """Numbers rows and collects those that are new; `blocks` hands them out compressed."""
 
     def __init__(self) -> None:
         self._known: dict[bytes, int] = {}
         self._fresh: list[bytes] = []
         self._bytes = 0
         self._first = 0
+        self._begun: _Block | None = None
 
-    def add(self, outside: object) -> tuple[str, str, bytes]:
-        """The leaf's columns dtype, shape, rows."""
-        dtype, shape, rows = encoded(outside)
+    def add(self, outside: object, lo: int | None = None, hi: int | None = None) -> tuple[str, str, bytes]:
+        """The leaf's columns dtype, shape, rows. lo, hi: see `encoded`."""
+        dtype, shape, rows = encoded(outside, lo, hi)
         keys = [hashlib.sha256(row).digest() for row in rows]
         numbers = list(map(self._known.get, keys))
         if None in numbers:
             numbers = [self._number(key, row) for key, row in zip(keys, rows, strict=True)]
-        return dtype, json.dumps(shape), np.array(numbers, "<u4").tobytes()
+        return dtype, _shape_text(shape), np.array(numbers, "<u4").tobytes()
 
     def _number(self, key: bytes, row: bytes) -> int:
         number = self._known.get(key)
@@ -93,20 +126,24 @@ class LeafWriter:
             self._bytes += len(row)
         return number
 
-    @property
-    def full(self) -> bool:
-        """Whether the next block is large enough to be written."""
-        return self._bytes >= _BLOCK or len(self._fresh) >= _MAX_ROWS // 2
+    def blocks(self, rest: bool) -> list[tuple[int, bytes, bytes]]:
+        """The columns first_row, lengths, data of blocks that are complete, in order; `rest`: of all new rows."""
+        if not rest and self._bytes < _CHUNK:
+            return []
+        begun, self._begun = self._begun, None
+        if self._fresh:
+            block = _Block(self._first, self._fresh)
+            self._first += len(self._fresh)
+            self._fresh, self._bytes = [], 0
+            if rest:
+                return [one.columns() for one in (begun, block) if one]
+            self._begun = block
+        return [begun.columns()] if begun else []
 
-    def block(self) -> tuple[int, bytes, bytes] | None:
-        """The columns first_row, lengths, data of a block of all new rows; None if there are none."""
-        if not self._fresh:
-            return None
-        lengths = np.array([len(row) for row in self._fresh], "<u4").tobytes()
-        block = self._first, lengths, zlib.compress(b"".join(self._fresh), _LEVEL)
-        self._first += len(self._fresh)
-        self._fresh, self._bytes = [], 0
-        return block
+
+@cache
+def _shape_text(shape: tuple[int, ...]) -> str:
+    return json.dumps(shape)
 
 
 def inflated(data: bytes, size: int) -> bytes:

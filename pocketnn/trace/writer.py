@@ -8,6 +8,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Mapping
+from itertools import count
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ _INSERT = {
 }
 
 Row = tuple[Any, ...]
+# Of an event: code, ids of operands, integers from outside, entry, and the event itself if it is asked more.
+_Kept = tuple[Code, list[int], Any, list[Any] | None, Event | None]
 
 
 class Writer:
@@ -51,10 +54,10 @@ class Writer:
         self._ids = dict.fromkeys(EXTRAS, 0)
         self._codes: dict[Code, int] = {}
         self._plans: dict[tuple[Row, ...], int] = {}
-        self._known: dict[Any, tuple[int, list[Code]]] = {}
+        self._latest: tuple[list[Code], list[int], int] | None = None
         self._moment: Moment | None = None
         self._step = 0
-        self._events: list[Event] = []
+        self._events: list[_Kept] = []
         self._first_event = self._previous = 1
         self._base = 1
         self._needed: dict[int, Handle] = {}
@@ -72,8 +75,15 @@ class Writer:
             self._base, self._needed = self._first_event, {}
 
     def event(self, event: Event) -> None:
-        """One more event of the step."""
-        self._events.append(event)
+        """One more event of the step. Its values are let go of if nothing more is asked of them: what is kept longer is
+        in the cache no more when the run asks for it, nor is the memory that the run could use instead."""
+        result, operands, outside, _, _, entry = event
+        base = self._base
+        for x in operands:
+            if x.id < base and x.id not in self._needed:
+                self._checkpoint(x)
+        rest = event if entry is None or self._full else None
+        self._events.append((result.code, [x.id for x in operands], outside, entry, rest))
 
     def close(self, status: str) -> None:
         """End the file: `status` says how the run ended ("complete", "interrupted", "failed").
@@ -112,18 +122,17 @@ class Writer:
         self._failed = True
         events, extras = self._events, self._extras
         plan = self._plan(events)
-        figures = text_of(measure(events))
+        entries = _entries(events)
+        figures = text_of(entries)
         self._within(len(figures) <= MAX_TEXT, f"step {self._step} has {len(events)} events; call `now` more often")
-        for event in events:
-            if event.outside is not None:
-                extras["leaf"].append((event.result.id, self._step, *self._leaves.add(event.outside)))
-            if self._full:
+        for identity, (_, _, outside, _, event), entry in zip(count(self._first_event), events, entries, strict=False):
+            if outside is not None:
+                extras["leaf"].append((identity, self._step, *self._leaves.add(outside, entry[0], entry[1])))
+            if self._full and event is not None:
                 contents = registers(event.result.value, event.result.code.to.word)
-                extras["result"].append((event.result.id, self._step, zlib.compress(contents.tobytes(), 1)))
-        if commit or self._leaves.full:
-            block = self._leaves.block()
-            if block is not None:
-                extras["block"].append((self._next("block"), self._step, *block))
+                extras["result"].append((identity, self._step, zlib.compress(contents.tobytes(), 1)))
+        for block in self._leaves.blocks(rest=commit):
+            extras["block"].append((self._next("block"), self._step, *block))
         row = (self._step, *self._moment, plan, self._first_event, len(events))
         rows = [extras[name] for name in EXTRAS]
         self._chain = extended(self._chain, figures, row, rows)
@@ -166,43 +175,32 @@ class Writer:
         self._ids[table] += 1
         return self._ids[table]
 
-    def _plan(self, events: list[Event]) -> int:
-        """The number of the step's static part, which is that of an earlier step nearly always.
+    def _plan(self, events: list[_Kept]) -> int:
+        """The number of the step's static part, which is that of the step before nearly always: the same codes, and
+        operands as far back. To see that takes a fifth of the time that putting the plan's rows together does."""
+        first, previous = self._first_event, self._previous
+        codes = [event[0] for event in events]
+        # of this step or the one before it: how far from its beginning; older ones: their ids
+        operands = [(x - first) << 1 if x >= previous else x << 1 | 1 for event in events for x in event[1]]
+        latest = self._latest
+        if latest is None or latest[0] != codes or latest[1] != operands:
+            latest = self._latest = codes, operands, self._new_plan(events)
+        return latest[2]
 
-        Recognised by the identities of its codes, which say how many operands each event has, and by its operands:
-        that takes half the time of putting the plan's rows together.
-        """
-        first, previous, base = self._first_event, self._previous, self._base
-        operands = [x.id for e in events for x in e.operands]
-        if not self._needed.keys() >= {x for x in operands if x < base}:
-            for x in [x for e in events for x in e.operands]:
-                if x.id < base and x.id not in self._needed:
-                    self._checkpoint(x)
-        codes = [e.result.code for e in events]
-        key = tuple(map(id, codes)), tuple([(x - first) << 1 if x >= previous else x << 1 | 1 for x in operands])
-        known = self._known.get(key)
-        if known is None:
-            known = self._known[key] = (
-                self._new_plan(events),
-                codes,
-            )  # the codes are kept, so that no other has their ids
-        return known[0]
-
-    def _new_plan(self, events: list[Event]) -> int:
-        """The number of a static part that is not known by its identities; a new one becomes rows of the step."""
-        plan = tuple([(self._number(e.result.code), *self._references(e)) for e in events])
-        number = self._plans.get(plan)
+    def _new_plan(self, events: list[_Kept]) -> int:
+        """The number of a static part that is not that of the step before; a new one becomes rows of the step."""
+        plan = []
+        for identity, (code, operands, *_) in enumerate(events, start=self._first_event):
+            # how far back if they are of this step or the one before it (negative), else their ids
+            references = [x - identity if x >= self._previous else x for x in operands]
+            plan.append((self._number(code), *references))
+        number = self._plans.get(tuple(plan))
         if number is None:
-            number = self._plans[plan] = len(self._plans) + 1
-            for position, (code, *references) in enumerate(plan):
-                abc = references + [None] * (3 - len(references))
-                self._extras["plan"].append((self._next("plan"), self._step, number, position, code, *abc))
+            number = self._plans[tuple(plan)] = len(self._plans) + 1
+            for position, (code_number, *abc) in enumerate(plan):
+                abc += [None] * (3 - len(abc))
+                self._extras["plan"].append((self._next("plan"), self._step, number, position, code_number, *abc))
         return number
-
-    def _references(self, event: Event) -> list[int]:
-        """Operands: how far back if they are of this step or the one before it (negative), else their ids."""
-        identity, previous = event.result.id, self._previous
-        return [x.id - identity if x.id >= previous else x.id for x in event.operands]
 
     def _number(self, code: Code) -> int:
         """The code's id; a new one becomes a row of the step."""
@@ -224,6 +222,16 @@ class Writer:
         data = zlib.compress(registers(x.value, x.code.to.word).tobytes(), 1)
         interval = (self._step - 1) // INTERVAL
         self._extras["checkpoint"].append((self._next("checkpoint"), self._step, interval, x.id, data))
+
+
+def _entries(events: list[_Kept]) -> list[Any]:
+    """The figures of a step's events."""
+    entries: list[Any] = [event[3] for event in events]
+    if None in entries:
+        missing = [i for i, entry in enumerate(entries) if entry is None]
+        for i, entry in zip(missing, measure([events[i][4] for i in missing]), strict=True):
+            entries[i] = entry
+    return entries
 
 
 def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:

@@ -210,7 +210,7 @@ def test_an_exception_goes_on_and_the_file_says_how_it_ended(tmp_path, error, st
         assert replay(trace).first is None
 
 
-@pytest.mark.parametrize("where", ["measure", "text_of", "extended", "registers"])
+@pytest.mark.parametrize("where", ["_entries", "text_of", "extended", "registers"])
 def test_interrupted_inside_the_writer_the_file_ends_at_the_last_commit(tmp_path, monkeypatch, where):
     count = 0
 
