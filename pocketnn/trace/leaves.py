@@ -5,6 +5,7 @@ A batch of images is a list of row numbers: MNIST's 60,000 images are stored onc
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import math
@@ -35,9 +36,7 @@ _MAX_BLOCK = (1 << 22) + 8 * MAX_ELEMENTS  # a reader refuses larger ones; what 
 _MAX_ROWS = 1 << 22
 
 
-def encoded(
-    outside: object, lo: int | None = None, hi: int | None = None
-) -> tuple[str, tuple[int, ...], list[bytes]]:
+def encoded(outside: object, lo: int | None = None, hi: int | None = None) -> tuple[str, tuple[int, ...], list[bytes]]:
     """Integers from outside as (dtype, shape, rows): the first axis gives the rows where they are long enough.
 
     lo, hi: the smallest and the greatest, for who knows them.
@@ -84,10 +83,8 @@ class _Block:
     def __init__(self, first: int, rows: list[bytes]) -> None:
         self._first, self._rows, self._data = first, rows, b""
         self._thread = threading.Thread(target=self._compress)
-        try:
+        with contextlib.suppress(RuntimeError):  # no more threads, or Python is about to end
             self._thread.start()
-        except RuntimeError:  # no more threads, or Python is about to end
-            self._compress()
 
     def _compress(self) -> None:
         self._data = zlib.compress(b"".join(self._rows), _LEVEL)
@@ -96,6 +93,8 @@ class _Block:
         """The columns first_row, lengths, data, as soon as they are there."""
         if self._thread.ident is not None:
             self._thread.join()
+        if not self._data:  # there was no thread, or no memory for it
+            self._compress()
         return self._first, np.array([len(row) for row in self._rows], "<u4").tobytes(), self._data
 
 

@@ -197,9 +197,9 @@ class Writer:
         number = self._plans.get(tuple(plan))
         if number is None:
             number = self._plans[tuple(plan)] = len(self._plans) + 1
-            for position, (code_number, *abc) in enumerate(plan):
-                abc += [None] * (3 - len(abc))
-                self._extras["plan"].append((self._next("plan"), self._step, number, position, code_number, *abc))
+            for position, row in enumerate(plan):
+                code_and_operands = *row, *[None] * (4 - len(row))
+                self._extras["plan"].append((self._next("plan"), self._step, number, position, *code_and_operands))
         return number
 
     def _number(self, code: Code) -> int:
@@ -228,8 +228,8 @@ def _entries(events: list[_Kept]) -> list[Any]:
     """The figures of a step's events."""
     entries: list[Any] = [event[3] for event in events]
     if None in entries:
-        missing = [i for i, entry in enumerate(entries) if entry is None]
-        for i, entry in zip(missing, measure([events[i][4] for i in missing]), strict=True):
+        missing = {i: event for i, (_, _, _, entry, event) in enumerate(events) if entry is None and event is not None}
+        for i, entry in zip(missing, measure([*missing.values()]), strict=True):
             entries[i] = entry
     return entries
 

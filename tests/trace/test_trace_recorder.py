@@ -143,6 +143,48 @@ def test_what_is_loaded_may_be_overwritten_at_once(tmp_path, row):
         assert replay(trace).first is None
 
 
+@pytest.mark.parametrize("threads", [True, False])
+def test_rows_are_compressed_a_few_at_a_time(tmp_path, monkeypatch, threads):
+    """Also where there are no more threads; every block is there, in order, and each row of every leaf in it."""
+
+    def none_left(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("pocketnn.trace.leaves._CHUNK", 100)
+    if not threads:
+        monkeypatch.setattr("threading.Thread.start", none_left)
+    with record(machine(), tmp_path / "t.pnt") as m:
+        for step in range(1, 30):
+            m.now("train", 1, step)
+            m.load([[step] * 70, [-step] * 70], Role.INPUT)
+            m.load([0] * 20, Role.INPUT, at="known")
+    blocks = rows(tmp_path / "t.pnt", "SELECT first_row, length(lengths) / 4 FROM block ORDER BY id")
+    assert len(blocks) == 29
+    assert [first for first, _ in blocks] == [sum(count for _, count in blocks[:i]) for i in range(len(blocks))]
+    assert verify(tmp_path / "t.pnt").status == "complete"
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert trace.leaf(3).tolist() == [[2] * 70, [-2] * 70]
+        assert replay(trace).first is None
+
+
+def test_steps_that_differ_in_an_old_operand_alone_are_two_plans(tmp_path):
+    """Also where the id of what is older is, as a number, the distance of what is not."""
+    with record(machine(), tmp_path / "t.pnt") as m:
+        old = [m.load([n], Role.INPUT) for n in range(8)]
+        m.now("train", 1, 1)
+        m.neg(m.load([1], Role.INPUT))
+        for step, chosen in enumerate((1, 2, 2, None, 0, 1), start=2):
+            m.now("train", 1, step)
+            m.load([step], Role.INPUT, at="first")
+            new = m.load([100 + step], Role.INPUT, at="second")
+            m.neg(new if chosen is None else old[chosen], at="neg")
+    with Trace(tmp_path / "t.pnt") as trace:
+        found = [trace.operands_of(step.first_event + 2) for step in trace.steps[2:]]
+        assert found == [(2,), (3,), (3,), (trace.steps[5].first_event + 1,), (1,), (2,)]
+        assert len({step.plan for step in trace.steps[2:]}) == 4
+        assert replay(trace).first is None
+
+
 def test_a_window_records_only_its_steps_and_replays(tmp_path):
     whole, window = tmp_path / "whole.pnt", tmp_path / "window.pnt"
     trained(whole)
