@@ -205,8 +205,9 @@ class Machine:
         ledger; the backend sees them all the same, so that a recorded run says what it was scored against.
         """
         known = self.backend.apply(OPS["load"], (labels,), self._registers[Role.HOST], f"{self._prefix}labels").value
-        self.ledger.predictions.add(self.clock.phase, self.clock.epoch, predicted.ints(np.int32))
-        return int(np.count_nonzero(predicted.numbers() == known.numbers()))
+        classes = predicted.ints()
+        self.ledger.predictions.add(self.clock.phase, self.clock.epoch, classes)
+        return int(np.count_nonzero(classes == known.ints()))
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Role, at: str) -> Values:
         """Any row of the op table: its operands, then its static parameters."""

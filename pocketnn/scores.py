@@ -45,7 +45,7 @@ class Predictions:
         self._passes: dict[str, tuple[int, list[Classes]]] = {}
 
     def add(self, phase: str, epoch: int, classes: Classes) -> None:
-        """The next predictions of `phase`, as int32; a new epoch takes the place of the one before."""
+        """The next predictions of `phase`; a new epoch takes the place of the one before."""
         known = self._passes.get(phase)
         if known is None or known[0] != epoch:
             known = self._passes[phase] = (epoch, [])
@@ -54,7 +54,7 @@ class Predictions:
     def of(self, phase: str) -> Classes:
         """Predictions of the latest epoch of `phase`; empty if there are none."""
         _, chunks = self._passes.get(phase, (0, []))
-        return np.concatenate([np.zeros(0, np.int32), *(chunk.reshape(-1) for chunk in chunks)])
+        return np.concatenate([np.zeros(0, np.int64), *(chunk.reshape(-1) for chunk in chunks)])
 
     def changed(self, other: Predictions, phase: str = "test") -> int | None:
         """How many predictions of `phase` differ from another run's of the same samples; None if there are none."""

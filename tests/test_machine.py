@@ -14,9 +14,11 @@ from pocketnn.arith import (
     INT32,
     OPS,
     Flags,
+    Interval,
     Lockstep,
     Narrowing,
     Overflow,
+    Ranges,
     Reference,
     Register,
     Role,
@@ -492,6 +494,21 @@ def test_score_counts_on_the_host(backend):
     assert m.score(predicted, [1, 1, 1]) == 1
     assert m.ledger.sites == before
     assert m.register(Role.HOST).word == Word(48)
+
+
+@pytest.mark.parametrize("backend", [Reference, Vector, Interval, lambda: Lockstep(Vector(), Reference())])
+def test_score_of_any_register_on_any_backend(backend):
+    """Classes beyond 32 bits, which no argmax gives but a register holds."""
+    m = machine(48, backend=backend)
+    m.now("test")
+    assert m.score(m.load([1 << 33, 2, 1 << 32], Role.INPUT), [1 << 33, 2, 0]) == 2
+    assert m.ledger.predictions.of("test").tolist() == [1 << 33, 2, 1 << 32]
+
+
+def test_ranges_cannot_be_scored():
+    m = machine(backend=Interval)
+    with pytest.raises(UsageError, match="is no number"):
+        m.score(Ranges((2,), 0, 1), [0, 1])
 
 
 def test_score_is_seen_by_the_backend():

@@ -67,7 +67,8 @@ class Backend(ABC):
 
 
 def as_integers(outside: object) -> Integers:
-    """Integers from outside (an int, nested sequences, an integer array) as an array of any integer dtype.
+    """Integers from outside (an int, nested sequences, an integer array) as an array of any integer dtype, in this
+    machine's byte order.
 
     Integers beyond 64 bits come as an object array of Python ints. Raises DataError for anything that is not a
     whole number (floats, NaN, booleans, text) and for ragged rows; nothing is ever rounded.
@@ -78,7 +79,7 @@ def as_integers(outside: object) -> Integers:
     except ValueError as error:
         raise DataError(_RAGGED) from error
     if array.dtype.kind in "iu":
-        return array
+        return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
     if array.size == 0:
         return array.astype(np.int64)
     if array.dtype != object:

@@ -148,8 +148,7 @@ def sparse_product(left: Array, right: Array) -> Array | None:
     left: (N, K); right: (K, M), both of whole floats. Two products are added up in float32, so no product may exceed
     2^23; those sums in int32, so no sum in any order may exceed 2^31 - 1.
     """
-    some = left[:_TILE]  # tell enough about the rest: it is no matter of what the product is
-    if _nonzero(some) * 3 > some.size:
+    if _nonzero(left) * 3 > left.size:
         return None
     result = np.empty((left.shape[0], right.shape[1]))
     _sparse_product(left, right, result)

@@ -79,16 +79,14 @@ class Terms:
 
 def add_flags(a: Flags, b: Flags) -> Flags:
     """Totals of both; `first` is kept from `a` and has no meaning across ops."""
-    events, elements, transient, corrupted, vanished, zero_divisions, first = a
-    more_events, more_elements, more_transient, more_corrupted, more_vanished, more_zero_divisions, _ = b
     return Flags(
-        events + more_events,
-        elements + more_elements,
-        transient + more_transient,
-        corrupted + more_corrupted,
-        vanished + more_vanished,
-        zero_divisions + more_zero_divisions,
-        first,
+        a.events + b.events,
+        a.elements + b.elements,
+        a.transient + b.transient,
+        a.corrupted + b.corrupted,
+        a.vanished + b.vanished,
+        a.zero_divisions + b.zero_divisions,
+        a.first,
     )
 
 

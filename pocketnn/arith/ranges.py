@@ -87,11 +87,11 @@ class Ranges:
         """Whether every register's value is known."""
         return not self.keys and bool(np.array_equal(self.lo, self.hi))
 
-    def ints(self) -> Integers:
+    def ints(self, dtype: Any = np.int64) -> Integers:
         """The values, where they are known. Raises UsageError for a range, which is no number."""
         if not self.is_point:
             raise UsageError(f"{self!r} is no number; ranges have `lo` and `hi` instead of `ints`")
-        return np.broadcast_to(self.lo, self.shape)
+        return np.broadcast_to(self.lo, self.shape).astype(dtype, copy=False)
 
     def numbers(self) -> Integers:
         """The same as `ints`."""

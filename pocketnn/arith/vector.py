@@ -156,8 +156,8 @@ def _div(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     outcome = narrowed(exact, -bound if a.lo < 0 or b.lo < 0 else 0, bound, to, how)
     if not vanished or to.role is not _UPDATE:
         return outcome
-    value, (events, elements, transient, corrupted, _, _, first), span = outcome
-    return Outcome(value, Flags(events, elements, transient, corrupted, vanished, 0, first), span)
+    value, flags, span = outcome
+    return Outcome(value, Flags(*flags[:4], vanished, 0, flags.first), span)
 
 
 def _div_by_zeros(a: Carrier, b: Carrier, to: Register, how: How) -> Outcome:

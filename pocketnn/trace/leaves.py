@@ -11,7 +11,6 @@ import json
 import math
 import threading
 import zlib
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,18 +35,14 @@ _MAX_BLOCK = (1 << 22) + 8 * MAX_ELEMENTS  # a reader refuses larger ones; what 
 _MAX_ROWS = 1 << 22
 
 
-def encoded(outside: object, lo: int | None = None, hi: int | None = None) -> tuple[str, tuple[int, ...], list[bytes]]:
-    """Integers from outside as (dtype, shape, rows): the first axis gives the rows where they are long enough.
-
-    lo, hi: the smallest and the greatest, for who knows them.
-    """
+def encoded(outside: object) -> tuple[str, tuple[int, ...], list[bytes]]:
+    """Integers from outside as (dtype, shape, rows): the first axis gives the rows where they are long enough."""
     array = as_integers(outside)
     if array.dtype == object:
         text = json.dumps([int(x) for x in array.flat], separators=(",", ":"))
         return _BIG, array.shape, [text.encode()]
     if array.dtype.itemsize > 1 and array.size:
-        if lo is None or hi is None:
-            lo, hi = extremes(array)
+        lo, hi = extremes(array)  # not those that a backend saw in them, which are to be checked
         array = array.astype(next(dtype for dtype, least, most in _BOUNDS if least <= lo and hi <= most))
     dtype = array.dtype.newbyteorder("<")
     data = array.astype(dtype, copy=False).tobytes()
@@ -99,7 +94,11 @@ class _Block:
 
 
 class LeafWriter:
-    """Numbers rows and collects those that are new; `blocks` hands them out compressed."""
+    """Numbers rows and collects those that are new; `blocks` hands them out compressed.
+
+    A block is begun after the leaf with which the new rows reach _CHUNK bytes; the one before is finished first, so
+    there is never more than one thread.
+    """
 
     def __init__(self) -> None:
         self._known: dict[bytes, int] = {}
@@ -107,15 +106,18 @@ class LeafWriter:
         self._bytes = 0
         self._first = 0
         self._begun: _Block | None = None
+        self._done: list[tuple[int, bytes, bytes]] = []
 
-    def add(self, outside: object, lo: int | None = None, hi: int | None = None) -> tuple[str, str, bytes]:
-        """The leaf's columns dtype, shape, rows. lo, hi: see `encoded`."""
-        dtype, shape, rows = encoded(outside, lo, hi)
+    def add(self, outside: object) -> tuple[str, str, bytes]:
+        """The leaf's columns dtype, shape, rows."""
+        dtype, shape, rows = encoded(outside)
         keys = [hashlib.sha256(row).digest() for row in rows]
         numbers = list(map(self._known.get, keys))
         if None in numbers:
             numbers = [self._number(key, row) for key, row in zip(keys, rows, strict=True)]
-        return dtype, _shape_text(shape), np.array(numbers, "<u4").tobytes()
+        if self._bytes >= _CHUNK:
+            self._begin()
+        return dtype, json.dumps(shape), np.array(numbers, "<u4").tobytes()
 
     def _number(self, key: bytes, row: bytes) -> int:
         number = self._known.get(key)
@@ -127,22 +129,25 @@ class LeafWriter:
 
     def blocks(self, rest: bool) -> list[tuple[int, bytes, bytes]]:
         """The columns first_row, lengths, data of blocks that are complete, in order; `rest`: of all new rows."""
-        if not rest and self._bytes < _CHUNK:
-            return []
-        begun, self._begun = self._begun, None
+        if rest:
+            self._begin()
+            self._finish()
+        done, self._done = self._done, []
+        return done
+
+    def _begin(self) -> None:
+        """Begin a block of all new rows, after the one before it."""
+        self._finish()
         if self._fresh:
-            block = _Block(self._first, self._fresh)
+            self._begun = _Block(self._first, self._fresh)
             self._first += len(self._fresh)
             self._fresh, self._bytes = [], 0
-            if rest:
-                return [one.columns() for one in (begun, block) if one]
-            self._begun = block
-        return [begun.columns()] if begun else []
 
-
-@cache
-def _shape_text(shape: tuple[int, ...]) -> str:
-    return json.dumps(shape)
+    def _finish(self) -> None:
+        """Wait for the block that was begun."""
+        begun, self._begun = self._begun, None
+        if begun:
+            self._done.append(begun.columns())
 
 
 def inflated(data: bytes, size: int) -> bytes:

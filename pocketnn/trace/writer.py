@@ -8,7 +8,6 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Mapping
-from itertools import count
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -122,12 +121,11 @@ class Writer:
         self._failed = True
         events, extras = self._events, self._extras
         plan = self._plan(events)
-        entries = _entries(events)
-        figures = text_of(entries)
+        figures = text_of(_entries(events))
         self._within(len(figures) <= MAX_TEXT, f"step {self._step} has {len(events)} events; call `now` more often")
-        for identity, (_, _, outside, _, event), entry in zip(count(self._first_event), events, entries, strict=False):
+        for identity, (_, _, outside, _, event) in enumerate(events, start=self._first_event):
             if outside is not None:
-                extras["leaf"].append((identity, self._step, *self._leaves.add(outside, entry[0], entry[1])))
+                extras["leaf"].append((identity, self._step, *self._leaves.add(outside)))
             if self._full and event is not None:
                 contents = registers(event.result.value, event.result.code.to.word)
                 extras["result"].append((identity, self._step, zlib.compress(contents.tobytes(), 1)))

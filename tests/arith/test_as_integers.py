@@ -44,6 +44,7 @@ def circular():
         ([-(2**63) - 1, 2**200], (2,), [-(2**63) - 1, 2**200]),
         (np.array([2**64 - 1], np.uint64), (1,), [2**64 - 1]),
         (np.array([1, 2], ">i4"), (2,), [1, 2]),
+        (np.array([[2**63 + 5, 7]], ">u8"), (1, 2), [2**63 + 5, 7]),
         ([], (0,), []),
         ([[], []], (2, 0), []),
         (np.zeros((0, 3)), (0, 3), []),
@@ -55,6 +56,7 @@ def test_whole_numbers(outside, shape, items):
     array = as_integers(outside)
     assert array.shape == shape
     assert array.dtype.kind in "iuO"
+    assert array.dtype.isnative
     assert [int(item) for item in array.flat] == items
 
 

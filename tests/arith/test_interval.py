@@ -101,6 +101,7 @@ APART, TWO_ROWS = Ranges((3,), [-7, 0, 2], [-1, 3, 7]), Ranges((2, 3), [[-7, 0, 
 RULES = [
     ("load", [[1 << 70, -(1 << 70), 5]], ()),
     ("load", [np.array([1 << 63], np.uint64)], ()),
+    ("load", [np.array([1 << 63], ">u8")], ()),
     ("add", [APART, TWO_ROWS], ()),
     ("div", [APART, Ranges((), 2, 3)], ()),
     ("div", [APART, Ranges((), -2, 3)], ()),

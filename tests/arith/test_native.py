@@ -183,7 +183,7 @@ def test_lanes_hold_every_value_on_the_way():
 def test_operands_at_which_the_kernels_need_another_way():
     """Integers beyond 64 bits, which no C type takes; sums that could need 128 bits, but hold too little for it."""
     pair, to = Lockstep(Reference(), Native()), Register(Role.ACCUMULATOR, Word(48))
-    for outside in ([1 << 70, -(1 << 70), 5], np.array([1 << 63, 3], np.uint64)):
+    for outside in ([1 << 70, -(1 << 70), 5], np.array([1 << 63, 3], np.uint64), np.array([1 << 63], ">u8")):
         pair.apply(OPS["load"], (outside,), to, "beyond")
     for largest in (1, (1 << 47) - 1):
         x = pair.apply(OPS["load"], (np.full((2, 2), largest),), to, "x").value

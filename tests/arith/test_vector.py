@@ -539,10 +539,8 @@ def test_the_sparse_product_does_the_same_as_plain_python():
     result = np.full((3, 5), np.nan)
     how.compiled._sparse_product.py_func(left, right, result)
     assert result.tolist() == how.compiled.sparse_product(left, right).tolist() == (left @ right).tolist()
-    many = np.concatenate([left] * 20)  # its first rows decide
-    assert how.compiled.sparse_product(many, right).tolist() == (many @ right).tolist()
-    many[:20] = 5
-    assert how.compiled.sparse_product(many, right) is None
+    left[0] = 5
+    assert how.compiled.sparse_product(left, right) is None
 
 
 @needs_numba

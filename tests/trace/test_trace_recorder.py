@@ -167,6 +167,37 @@ def test_rows_are_compressed_a_few_at_a_time(tmp_path, monkeypatch, threads):
         assert replay(trace).first is None
 
 
+def test_a_step_with_much_that_is_new_is_cut_into_blocks(tmp_path, monkeypatch):
+    """One leaf at most beyond the size at which a block is begun: so a reader takes them all."""
+    monkeypatch.setattr("pocketnn.trace.leaves._CHUNK", 1000)
+    monkeypatch.setattr("pocketnn.trace.leaves._MAX_BLOCK", 1000 + 700)
+    with record(machine(), tmp_path / "t.pnt") as m:
+        for n in range(20):
+            m.load([[n] * 700], Role.INPUT)
+    assert rows(tmp_path / "t.pnt", "SELECT length(lengths) / 4 FROM block") == [(2,)] * 10
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert len(trace.steps) == 1
+        assert replay(trace).first is None
+
+
+def test_a_load_that_went_wrong_is_found_by_replay(tmp_path):
+    """A leaf holds what was given, not what the backend took it for."""
+
+    class Bytes(Vector):
+        def measuring(self):
+            return self
+
+        def apply(self, op, args, to, site):
+            wrong = (args[0].astype(np.int8),) if op.name == "load" else args
+            return super().apply(op, wrong, to, site)
+
+    with record(machine(backend=Bytes(measure=True)), tmp_path / "t.pnt") as m:
+        assert m.load([300, 5], Role.INPUT).ints().tolist() == [44, 5]
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert trace.leaf(1).tolist() == [300, 5]
+        assert replay(trace).first.event == 1
+
+
 def test_steps_that_differ_in_an_old_operand_alone_are_two_plans(tmp_path):
     """Also where the id of what is older is, as a number, the distance of what is not."""
     with record(machine(), tmp_path / "t.pnt") as m:
