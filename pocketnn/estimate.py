@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pocketnn.arith import Vector
 from pocketnn.audit.replayed import Replayed
@@ -14,7 +15,7 @@ from pocketnn.data import Dataset
 from pocketnn.machine import Machine
 from pocketnn.trace.digest import registers
 from pocketnn.trace.event import Event, Moment
-from pocketnn.trace.figures import measure, text_of
+from pocketnn.trace.figures import text_of
 from pocketnn.trace.leaves import encoded
 from pocketnn.trace.recorder import Recorder
 from pocketnn.train import EVALUATION_ROWS
@@ -67,7 +68,8 @@ def estimate(source: Training | Evaluation, machine: Machine, full: bool, first:
         images = len(source.dataset.test.labels)
     counted = _Counter(full)
     inner = Machine(Vector(measure=True), machine.widths, machine.overflow)
-    sample.run(inner.over(Recorder(inner.backend, counted, inner.clock)))
+    with Recorder(inner, counted) as recorder:
+        sample.run(inner.over(recorder))
     counted.end()
     return counted.whole(Counter(phases(source)[first - 1 : last]), images)
 
@@ -92,6 +94,7 @@ class _Counter:
         self._steps: dict[str, _Step] = {}
         self._phase = ""
         self._events: list[Event] = []
+        self._entries: list[list[Any]] = []
         self._images: set[bytes] = set()
 
     def step(self, moment: Moment) -> None:
@@ -99,16 +102,17 @@ class _Counter:
         self.end()
         self._phase = moment.phase
 
-    def event(self, event: Event) -> None:
+    def events(self, events: Sequence[Event], entries: Sequence[list[Any]]) -> None:
         """See Sink."""
-        self._events.append(event)
+        self._events += events
+        self._entries += entries
 
     def end(self) -> None:
         """Measure the step that is complete."""
-        events, self._events = self._events, []
+        events, self._events, entries, self._entries = self._events, [], self._entries, []
         if not events or (self._phase in self._steps and self._phase != "train"):
             return
-        size = _in_pages(len(text_of(measure(events))) + _ROW)
+        size = _in_pages(len(text_of(entries)) + _ROW)
         images, single = 0, b""
         for event in events:
             if event.outside is not None:

@@ -130,8 +130,11 @@ def narrowed(exact: Array, lo: int, hi: int, to: Register, how: How, tight: bool
     word = to.word
     if type(exact) is not np.ndarray:  # ufuncs turn arrays without axes into scalars, which compute by other rules
         exact = np.asarray(exact)
-    if not how.measure and word.lo <= lo and hi <= word.hi:  # nearly always, so nothing is asked that is not needed
-        return _new(Outcome, (Carrier(exact, lo, hi, tight), CLEAN, None))
+    if word.lo <= lo and hi <= word.hi:  # nearly always, so nothing is asked that is not needed
+        if not how.measure:
+            return _new(Outcome, (Carrier(exact, lo, hi, tight), CLEAN, None))
+        if not tight and 0 < exact.size <= LARGE:
+            return _new(Outcome, (Carrier(exact, lo, hi), CLEAN, OWN_RANGE))
     # A large result is looked at for its span anyway: done here, the ops after it know its bounds as well.
     if not tight and (lo < word.lo or hi > word.hi or (how.measure and exact.size > LARGE)):
         lo, hi = how.extremes(exact)

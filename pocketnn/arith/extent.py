@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -122,12 +122,22 @@ def _own(data: Array) -> Span:
     return Span(lo, hi, lo, hi)
 
 
-class Extent:
-    """The span of many results. Those that came without numbers are kept until there are enough of them to reduce."""
+def _covering(span: Span | None) -> Extent:
+    extent = Extent()
+    extent.cover(span)
+    return extent
 
-    __slots__ = ("_folds", "_kept", "_size", "_span")
+
+class Extent:
+    """The span of many results. Those that came without numbers are kept until there are enough of them to reduce.
+
+    behind: what covers results later than it saw them; called before the span is read, to cover the rest.
+    """
+
+    __slots__ = ("_folds", "_kept", "_size", "_span", "behind")
 
     def __init__(self) -> None:
+        self.behind: set[Callable[[], object]] = set()
         self._kept: list[Array] = []
         self._folds: list[tuple[Terms, Array]] = []
         self._size = 0
@@ -136,7 +146,7 @@ class Extent:
     def add(self, span: Span | OwnRange | Terms, value: Values) -> None:
         """Cover the span of a result, which has at least one element; nothing of it may change afterwards."""
         if isinstance(span, Span):
-            self._cover(span)
+            self.cover(span)
             return
         data = value.numbers()
         size = data.size
@@ -147,9 +157,9 @@ class Extent:
             size += span.a.size + (0 if span.b is None else span.b.size)
             if _HOW.compiled is not None or size > LARGE:
                 if _HOW.compiled is None and self._span is not None and _certainly_within(span, data, self._span):
-                    self._cover(_own(data))
+                    self.cover(_own(data))
                 else:
-                    self._cover(span_of(span, data, self._span))
+                    self.cover(span_of(span, data, self._span))
                 return
             self._folds.append((span, data))
         self._size += size
@@ -159,23 +169,30 @@ class Extent:
     @property
     def span(self) -> Span | None:
         """The smallest span that covers everything; None if that was nothing."""
+        for settle in tuple(self.behind):
+            settle()
         self._settle()
         return self._span
 
-    def _cover(self, span: Span) -> None:
+    def cover(self, span: Span | None) -> None:
+        """Cover a span; None is none."""
         self._span = merge_spans(self._span, span)
 
     def _settle(self) -> None:
         kept, self._kept, folds, self._folds, self._size = self._kept, [], self._folds, [], 0
         if kept:
-            self._cover(_own(np.concatenate([data.reshape(-1) for data in kept])))
+            self.cover(_own(np.concatenate([data.reshape(-1) for data in kept])))
         for span in spans_of(folds):
-            self._cover(span)
+            self.cover(span)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Extent) and self.span == other.span
 
     __hash__ = None  # type: ignore[assignment]  # it grows
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied with what it has covered by now, in numbers."""
+        return _covering, (self.span,)
 
     def __repr__(self) -> str:
         return f"<Extent {self.span}>"

@@ -46,11 +46,12 @@ def boundary_images(saved: Saved, word: Word, count: int) -> Integers:
 def _edges(saved: Saved) -> Iterator[int]:
     """Sums on both sides of each breakpoint of the first activation, nearest ones first."""
     machine, program = Machine(widths=Widths(Word(MAX_BITS))), Program()
-    m = machine.over(Recorder(machine.backend, program, machine.clock))
-    network = Network(m, saved.architecture, saved.parameters)
-    m.now("test", 0, 1)
-    feed = Inputs(m, saved.input_shift, saved.input_centre)
-    network.forward(feed(np.zeros((1, saved.architecture.dims[0]), np.uint8)))
+    with Recorder(machine, program) as recorder:
+        m = machine.over(recorder)
+        network = Network(m, saved.architecture, saved.parameters)
+        m.now("test", 0, 1)
+        feed = Inputs(m, saved.input_shift, saved.input_centre)
+        network.forward(feed(np.zeros((1, saved.architecture.dims[0]), np.uint8)))
     events = [event for _, step in program.steps for event in step]
     made = {event.result.id: event for event in events}
     ladder = next((event for event in events if event.result.code.op.name == "select"), None)

@@ -45,8 +45,10 @@ def export(
         new = temporary / "new"
         new.mkdir()
         program = Program()
-        inner = machine.over(Recorder(machine.backend.measuring(), program, machine.clock))
-        with record(inner, new / "golden.trace") as m:
+        with (
+            Recorder(machine.over(machine.backend.measuring()), program) as recorder,
+            record(machine.over(recorder), new / "golden.trace") as m,
+        ):
             run(m, max(golden, FEWEST_STEPS))
         source = c_source(step_program(program), plain)
         steps = golden_steps(program, source, golden)

@@ -41,8 +41,6 @@ def run_on_machine(data: str, limit: int | None, recipe: Recipe, target: Target 
         else Machine(Vector(), target.widths, target.overflow)
     )
     scores = Training(_dataset(data, limit), recipe).run(machine)
-    for site in machine.ledger:
-        _ = site.span  # reduces what is kept for it: numbers instead of arrays go back to the caller
     return Evidence(scores, machine.ledger)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -27,21 +28,21 @@ class Code(NamedTuple):
 class Handle:
     """A value of a recorded program: what a Recorder hands out in place of the inner backend's `value`.
 
-    id: of the event that made it; ids count from 1 without gaps.
+    id: of the event that made it; ids count from 1 without gaps. size: number of elements.
     """
 
-    __slots__ = ("code", "id", "shape", "value")
+    __slots__ = ("code", "id", "size", "value")
 
     def __init__(self, identity: int, code: Code, value: Values) -> None:
         self.id = identity
         self.code = code
         self.value = value
-        self.shape = code.shape
+        self.size = value.size
 
     @property
-    def size(self) -> int:
-        """Number of elements."""
-        return self.value.size
+    def shape(self) -> tuple[int, ...]:
+        """Dimensions."""
+        return self.code.shape
 
     def ints(self, dtype: Any = np.int64) -> Integers:
         """The register contents; see Values."""
@@ -56,15 +57,14 @@ class Handle:
 
 
 class Event(NamedTuple):
-    """One executed op. outside: for `load`, the integers it was given, before narrowing; else None.
-    span, entry: as `figures.look` leaves them."""
+    """One executed op. outside: for `load`, the integers it was given, before narrowing; else None. flags, span: as the
+    backend reported them."""
 
     result: Handle
     operands: tuple[Handle, ...]
     outside: Any
     flags: Flags
     span: Span | OwnRange | Terms | None
-    entry: list[Any] | None
 
 
 class Moment(NamedTuple):
@@ -76,13 +76,13 @@ class Moment(NamedTuple):
 
 
 class Sink(Protocol):
-    """Where a Recorder puts what it sees, in order."""
+    """Where a Recorder puts what it saw, in order."""
 
     def step(self, moment: Moment) -> None:
         """The clock was set: the events that follow belong to a new step."""
 
-    def event(self, event: Event) -> None:
-        """One op was executed."""
+    def events(self, events: Sequence[Event], entries: Sequence[list[Any]]) -> None:
+        """More ops of the step were executed; `entries` are their figures, as `figures.measure` gives them."""
 
 
 def params_to_text(op: Op, params: tuple[Any, ...]) -> str:

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 
 from pocketnn.arith import as_integers
-from pocketnn.arith.how import extremes
+from pocketnn.arith.how import How
 from pocketnn.errors import CorruptError
 from pocketnn.trace.schema import MAX_ELEMENTS, MAX_TEXT
 
 __all__ = ["LeafWriter", "decoded", "encoded", "inflated", "size_of", "unpacked"]
 
+_HOW = How(measure=False)
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _SHORT = 64  # bytes; shorter rows are not worth a number of their own
@@ -42,7 +43,7 @@ def encoded(outside: object) -> tuple[str, tuple[int, ...], list[bytes]]:
         text = json.dumps([int(x) for x in array.flat], separators=(",", ":"))
         return _BIG, array.shape, [text.encode()]
     if array.dtype.itemsize > 1 and array.size:
-        lo, hi = extremes(array)  # not those that a backend saw in them, which are to be checked
+        lo, hi = _HOW.extremes(array)  # not those that a backend saw in them, which are to be checked
         array = array.astype(next(dtype for dtype, least, most in _BOUNDS if least <= lo and hi <= most))
     dtype = array.dtype.newbyteorder("<")
     data = array.astype(dtype, copy=False).tobytes()
@@ -117,7 +118,7 @@ class LeafWriter:
             numbers = [self._number(key, row) for key, row in zip(keys, rows, strict=True)]
         if self._bytes >= _CHUNK:
             self._begin()
-        return dtype, json.dumps(shape), np.array(numbers, "<u4").tobytes()
+        return dtype, str([*shape]), np.array(numbers, "<u4").tobytes()
 
     def _number(self, key: bytes, row: bytes) -> int:
         number = self._known.get(key)

@@ -85,7 +85,7 @@ class Player:
             code = trace.codes[number]
             value, flags, span = self._execute(identity, number, code)
             self._keep(identity, value)
-            events.append(Event(Handle(identity, code, value), (), None, flags, span, None))
+            events.append(Event(Handle(identity, code, value), (), None, flags, span))
         self._forget(step)
         return events
 

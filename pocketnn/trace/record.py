@@ -33,10 +33,12 @@ def record(
     file exists, RecordingError if it cannot be written.
     """
     writer = Writer(Path(path), {**(about or {}), **_header(machine)}, full)
-    recorder = Recorder(machine.backend.measuring(), writer, machine.clock, first, last)
+    recorder = Recorder(machine.over(machine.backend.measuring()), writer, first, last)
     try:
-        yield machine.over(recorder)
+        with recorder:
+            yield machine.over(recorder)
     except KeyboardInterrupt:
+        recorder.settle()  # which may be what was interrupted
         writer.close("interrupted")
         raise
     except BaseException:

@@ -7,21 +7,24 @@ import json
 import sqlite3
 import time
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import islice
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from pocketnn.arith import OPS
 from pocketnn.errors import RecordingError, UsageError
 from pocketnn.trace.chain import EXTRAS, beginning, closed, extended
 from pocketnn.trace.digest import registers
 from pocketnn.trace.event import Code, Event, Handle, Moment, params_to_text
-from pocketnn.trace.figures import measure, text_of
+from pocketnn.trace.figures import text_of
 from pocketnn.trace.leaves import LeafWriter
 from pocketnn.trace.schema import APPLICATION_ID, COLUMNS, FORMAT, INTERVAL, MAX_ELEMENTS, MAX_TEXT, SCHEMA
 
 __all__ = ["Writer"]
 
+_LOAD = OPS["load"]
 _PAGE = 1 << 14  # bytes; a step's row takes over half of SQLite's usual 4096, so a quarter of the file would be empty
 _STEPS, _SECONDS = 64, 1.0  # a commit at least this often, whichever comes first
 _INSERT = {
@@ -30,8 +33,22 @@ _INSERT = {
 }
 
 Row = tuple[Any, ...]
-# Of an event: code, ids of operands, integers from outside, entry, and the event itself if it is asked more.
-_Kept = tuple[Code, list[int], Any, list[Any] | None, Event | None]
+
+
+class _Batch(NamedTuple):
+    """What is kept of events that followed on each other; their values are let go of.
+
+    last: id of the last. operands: ids, one event's after the other's. old: those of them that are from before the
+    interval. leaves: ids and integers from outside. results: ids and compressed contents, if they are stored.
+    """
+
+    last: int
+    codes: list[Code]
+    operands: list[int]
+    old: list[Handle]
+    leaves: list[tuple[int, Any]]
+    results: list[tuple[int, bytes]]
+    entries: Sequence[list[Any]]
 
 
 class Writer:
@@ -56,10 +73,10 @@ class Writer:
         self._latest: tuple[list[Code], list[int], int] | None = None
         self._moment: Moment | None = None
         self._step = 0
-        self._events: list[_Kept] = []
+        self._batches: list[_Batch] = []
         self._first_event = self._previous = 1
         self._base = 1
-        self._needed: dict[int, Handle] = {}
+        self._needed: set[int] = set()
         self._extras: dict[str, list[Row]] = {name: [] for name in EXTRAS}
         self._pending: dict[str, list[Row]] = {name: [] for name in COLUMNS}
         self._committed = time.monotonic()
@@ -71,18 +88,22 @@ class Writer:
         self._step += 1
         self._moment = moment
         if self._step % INTERVAL == 1:
-            self._base, self._needed = self._first_event, {}
+            self._base, self._needed = self._first_event, set()
 
-    def event(self, event: Event) -> None:
-        """One more event of the step. Its values are let go of if nothing more is asked of them: what is kept longer is
-        in the cache no more when the run asks for it, nor is the memory that the run could use instead."""
-        result, operands, outside, _, _, entry = event
+    def events(self, events: Sequence[Event], entries: Sequence[list[Any]]) -> None:
+        """See Sink. Interrupted, it has not seen any of them."""
         base = self._base
-        for x in operands:
-            if x.id < base and x.id not in self._needed:
-                self._checkpoint(x)
-        rest = event if entry is None or self._full else None
-        self._events.append((result.code, [x.id for x in operands], outside, entry, rest))
+        operands = [x for event in events for x in event.operands]
+        batch = _Batch(
+            events[-1].result.id,
+            [event.result.code for event in events],
+            [x.id for x in operands],
+            [x for x in operands if x.id < base and x.id not in self._needed],
+            [(event.result.id, event.outside) for event in events if event.outside is not None],
+            [(event.result.id, _packed(event.result)) for event in events if self._full],
+            entries,
+        )
+        self._batches.append(batch)
 
     def close(self, status: str) -> None:
         """End the file: `status` says how the run ended ("complete", "interrupted", "failed").
@@ -94,7 +115,7 @@ class Writer:
                 with contextlib.suppress(RecordingError, sqlite3.Error):  # the reason is on its way to the user
                     self._end(status)
             else:
-                if self._moment is not None:
+                if self._batches:
                     self._end_step(commit=True)
                 self._end(status)
         finally:
@@ -119,19 +140,22 @@ class Writer:
         """
         assert self._moment is not None
         self._failed = True
-        events, extras = self._events, self._extras
-        plan = self._plan(events)
-        figures = text_of(_entries(events))
-        self._within(len(figures) <= MAX_TEXT, f"step {self._step} has {len(events)} events; call `now` more often")
-        for identity, (_, _, outside, _, event) in enumerate(events, start=self._first_event):
-            if outside is not None:
-                extras["leaf"].append((identity, self._step, *self._leaves.add(outside)))
-            if self._full and event is not None:
-                contents = registers(event.result.value, event.result.code.to.word)
-                extras["result"].append((identity, self._step, zlib.compress(contents.tobytes(), 1)))
+        extras, step = self._extras, self._step
+        entries: list[list[Any]] = []
+        for batch in self._batches:
+            entries += batch.entries
+            for x in batch.old:
+                self._checkpoint(x)
+            extras["leaf"] += [(identity, step, *self._leaves.add(outside)) for identity, outside in batch.leaves]
+            extras["result"] += [(identity, step, packed) for identity, packed in batch.results]
+        complete = bool(entries) and self._batches[-1].last == self._first_event + len(entries) - 1
+        self._within(complete, f"events of step {step} are missing, for the run went on after an interrupt")
+        plan = self._plan()
+        figures = text_of(entries)
+        self._within(len(figures) <= MAX_TEXT, f"step {step} has {len(entries)} events; call `now` more often")
         for block in self._leaves.blocks(rest=commit):
-            extras["block"].append((self._next("block"), self._step, *block))
-        row = (self._step, *self._moment, plan, self._first_event, len(events))
+            extras["block"].append((self._next("block"), step, *block))
+        row = (step, *self._moment, plan, self._first_event, len(entries))
         rows = [extras[name] for name in EXTRAS]
         self._chain = extended(self._chain, figures, row, rows)
         self._pending["step"].append((*row, figures, self._chain))
@@ -139,8 +163,8 @@ class Writer:
             self._pending[name] += new
             extras[name] = []
         self._previous = self._first_event
-        self._first_event += len(events)
-        self._events = []
+        self._first_event += len(entries)
+        self._batches = []
         if commit:
             self._commit()
         self._failed = False
@@ -173,24 +197,28 @@ class Writer:
         self._ids[table] += 1
         return self._ids[table]
 
-    def _plan(self, events: list[_Kept]) -> int:
+    def _plan(self) -> int:
         """The number of the step's static part, which is that of the step before nearly always: the same codes, and
         operands as far back. To see that takes a fifth of the time that putting the plan's rows together does."""
         first, previous = self._first_event, self._previous
-        codes = [event[0] for event in events]
+        codes = [code for batch in self._batches for code in batch.codes]
         # of this step or the one before it: how far from its beginning; older ones: their ids
-        operands = [(x - first) << 1 if x >= previous else x << 1 | 1 for event in events for x in event[1]]
+        operands = [
+            (x - first) << 1 if x >= previous else x << 1 | 1 for batch in self._batches for x in batch.operands
+        ]
         latest = self._latest
         if latest is None or latest[0] != codes or latest[1] != operands:
-            latest = self._latest = codes, operands, self._new_plan(events)
+            latest = self._latest = codes, operands, self._new_plan(codes)
         return latest[2]
 
-    def _new_plan(self, events: list[_Kept]) -> int:
+    def _new_plan(self, codes: list[Code]) -> int:
         """The number of a static part that is not that of the step before; a new one becomes rows of the step."""
         plan = []
-        for identity, (code, operands, *_) in enumerate(events, start=self._first_event):
+        operands = iter([x for batch in self._batches for x in batch.operands])
+        for identity, code in enumerate(codes, start=self._first_event):
             # how far back if they are of this step or the one before it (negative), else their ids
-            references = [x - identity if x >= self._previous else x for x in operands]
+            own = islice(operands, 0 if code.op is _LOAD else code.op.arity)
+            references = [x - identity if x >= self._previous else x for x in own]
             plan.append((self._number(code), *references))
         number = self._plans.get(tuple(plan))
         if number is None:
@@ -216,20 +244,15 @@ class Writer:
 
     def _checkpoint(self, x: Handle) -> None:
         """Store a value from before this interval, for a replay that starts with the interval."""
-        self._needed[x.id] = x
-        data = zlib.compress(registers(x.value, x.code.to.word).tobytes(), 1)
-        interval = (self._step - 1) // INTERVAL
-        self._extras["checkpoint"].append((self._next("checkpoint"), self._step, interval, x.id, data))
+        if x.id not in self._needed:
+            self._needed.add(x.id)
+            interval = (self._step - 1) // INTERVAL
+            self._extras["checkpoint"].append((self._next("checkpoint"), self._step, interval, x.id, _packed(x)))
 
 
-def _entries(events: list[_Kept]) -> list[Any]:
-    """The figures of a step's events."""
-    entries: list[Any] = [event[3] for event in events]
-    if None in entries:
-        missing = {i: event for i, (_, _, _, entry, event) in enumerate(events) if entry is None and event is not None}
-        for i, entry in zip(missing, measure([*missing.values()]), strict=True):
-            entries[i] = entry
-    return entries
+def _packed(x: Handle) -> bytes:
+    """The register contents, compressed."""
+    return zlib.compress(registers(x.value, x.code.to.word).tobytes(), 1)
 
 
 def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:

@@ -166,7 +166,8 @@ def test_a_wrong_update_is_named_in_its_own_step(tmp_path):
 
 def recorded(run, bits=16):
     m, program = machine(bits), Program()
-    run(m.over(Recorder(m.backend, program, m.clock)))
+    with Recorder(m, program) as recorder:
+        run(m.over(recorder))
     return step_program(program)
 
 

@@ -29,7 +29,8 @@ def witnessed(folder):
 def emulated(run, live, steps):
     """The same by the plain-integer definition, narrowing by narrowing."""
     m, program = machine(32), Program()
-    run(m.over(Recorder(m.backend, program, m.clock)), steps)
+    with Recorder(m, program) as recorder:
+        run(m.over(recorder), steps)
     found = Counter()
     for moment, events in program.steps:
         if moment.phase == "build":

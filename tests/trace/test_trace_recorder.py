@@ -1,14 +1,16 @@
 """Recorder, Program and Writer: what is recorded, and that what comes out is the same as without."""
 
 import contextlib
+import itertools
 import json
+import pickle
 
 import numpy as np
 import pytest
 from traced import DATA, chain_of, contents, convolved, digest, machine, odd_program, recipe, rows, trained
 
 import pocketnn
-from pocketnn.arith import OPS, Backend, Lockstep, Outcome, Reference, Role, Vector
+from pocketnn.arith import OPS, Backend, Lockstep, Outcome, Reference, Role, Span, Vector
 from pocketnn.errors import OverflowTrap, RecordingError, UsageError
 from pocketnn.machine import Machine
 from pocketnn.trace import Program, Recorder, Trace, record, replay, verify
@@ -18,7 +20,8 @@ from pocketnn.train import train
 def recorded(build, backend=None, **options):
     m = machine(backend=backend or Vector(measure=True))
     program = Program()
-    build(m.over(Recorder(m.backend, program, m.clock, **options)))
+    with Recorder(m, program, **options) as recorder:
+        build(m.over(recorder))
     return m, program
 
 
@@ -283,27 +286,117 @@ def test_an_exception_goes_on_and_the_file_says_how_it_ended(tmp_path, error, st
         assert replay(trace).first is None
 
 
-@pytest.mark.parametrize("where", ["_entries", "text_of", "extended", "registers"])
-def test_interrupted_inside_the_writer_the_file_ends_at_the_last_commit(tmp_path, monkeypatch, where):
-    count = 0
+def interrupted_in(monkeypatch, module, name, call):
+    """Make that call of a function, counted from 1, raise a KeyboardInterrupt."""
+    original, calls = getattr(module, name), itertools.count(1)
 
     def interrupting(*args):
-        nonlocal count
-        count += 1
-        if count == 150:
+        if next(calls) == call:
             raise KeyboardInterrupt
         return original(*args)
 
+    monkeypatch.setattr(module, name, interrupting)
+
+
+@pytest.mark.parametrize("where", ["text_of", "extended"])
+def test_interrupted_inside_the_writer_the_file_ends_at_the_last_commit(tmp_path, monkeypatch, where):
     from pocketnn.trace import writer
 
-    original = getattr(writer, where)
-    monkeypatch.setattr(writer, where, interrupting)
+    interrupted_in(monkeypatch, writer, where, 150)
     with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path / "t.pnt", epochs=50, full=where == "registers")
+        trained(tmp_path / "t.pnt", epochs=50)
     found = verify(tmp_path / "t.pnt")
     assert found.status == "interrupted"
-    assert found.steps in (0, 128)
+    assert found.steps == 128
     with Trace(tmp_path / "t.pnt") as trace:
+        assert replay(trace).first is None
+
+
+@pytest.mark.parametrize(("full", "call", "steps"), [(False, 1, 1), (False, 10, 10), (True, 1, 1), (True, 100, 3)])
+def test_interrupted_while_a_step_is_settled_the_file_ends_with_that_step(tmp_path, monkeypatch, full, call, steps):
+    from pocketnn.trace import recorder, writer
+
+    interrupted_in(monkeypatch, *((writer, "_packed") if full else (recorder, "measure")), call)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "t.pnt", full=full)
+    found = verify(tmp_path / "t.pnt")
+    assert (found.status, found.steps) == ("interrupted", steps)
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert replay(trace).first is None
+
+
+def some_steps(m):
+    """Steps of two loads; each goes on with the next one when it is interrupted."""
+    for step in range(1, 9):
+        with contextlib.suppress(KeyboardInterrupt):
+            m.now("train", 1, step)
+            m.load([1, 2, step], Role.INPUT)
+            m.load([3, 4, step], Role.INPUT)
+
+
+@pytest.mark.parametrize("most", [4, 1 << 20])
+def test_nothing_that_ran_is_lost_to_an_interrupt_while_a_step_is_settled(tmp_path, monkeypatch, most):
+    from pocketnn.trace import recorder
+
+    monkeypatch.setattr(recorder, "_MOST", most)
+    interrupted_in(monkeypatch, recorder, "measure", 4)
+    with record(machine(), tmp_path / "t.pnt") as m:
+        some_steps(m)
+    with Trace(tmp_path / "t.pnt") as trace:
+        steps = [step.moment.step for step in trace.steps]
+        assert steps == ([1, 2, 3, 4, 5, 6, 7, 8] if most == 4 else [1, 2, 3, 4, 6, 7, 8])
+        assert replay(trace).first is None
+
+
+def test_a_trace_with_a_gap_is_not_written(tmp_path, monkeypatch):
+    """An interrupt can come between the counting of an event and the noting down of it."""
+    from pocketnn.trace import recorder
+
+    interrupted_in(monkeypatch, recorder, "_new", 3)
+    with pytest.raises(RecordingError, match="are missing"), record(machine(), tmp_path / "t.pnt") as m:
+        some_steps(m)
+    found = verify(tmp_path / "t.pnt")
+    assert (found.status, found.steps) == ("failed", 0)
+
+
+def test_the_ledger_knows_the_ranges_of_a_step_that_has_not_ended(tmp_path):
+    with record(machine(), tmp_path / "t.pnt") as m:
+        a = m.load([[3, -4]], Role.INPUT)
+        m.mac(a, m.load([[5], [6]], Role.WEIGHT), at="mac")
+        assert m.ledger.sites["mac"].span == Span(-9, -9, -24, 15)
+        m.add(a, a)
+        site = pickle.loads(pickle.dumps(m.ledger.sites["add"]))
+        assert site.span == Span(-8, 6, -8, 6)
+        m.now("train", 1, 1)
+        m.mac(a, m.load([[7], [6]], Role.WEIGHT), at="mac")
+    assert m.ledger.sites["mac"].span == Span(-9, -3, -24, 21)
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert (len(trace.steps), trace.events) == (2, 6)
+        assert replay(trace).first is None
+
+
+def test_a_site_that_scores_too_has_the_range_of_its_own_op(tmp_path):
+    """Labels are in no ledger, whatever they are called."""
+    with record(machine(), tmp_path / "t.pnt") as m:
+        m.score(m.argmax(m.load([[5, 6]], Role.INPUT)), [77])
+        m.load([1, 2], Role.INPUT, at="labels")
+        m.score(m.argmax(m.load([[5, 6]], Role.INPUT)), [78])
+    assert m.ledger.sites["labels"].span == Span(1, 2, 1, 2)
+
+
+def test_a_value_of_the_recording_around_is_a_foreign_one(tmp_path):
+    with record(machine(), tmp_path / "a.pnt") as outer:
+        outer.load([9], Role.INPUT)
+        x = outer.load([3, 4], Role.INPUT, at="x")
+        with record(outer, tmp_path / "b.pnt") as inner:
+            y = inner.add(x, x)
+        assert y.ints().tolist() == [6, 8]
+    with Trace(tmp_path / "b.pnt") as trace:
+        sites = [r.code.site for r in trace.recorded(trace.steps[0])]
+        assert sites == ["add.given", "add"]
+        assert trace.operands_of(2) == (1, 1)
+        assert replay(trace).first is None
+    with Trace(tmp_path / "a.pnt") as trace:
         assert replay(trace).first is None
 
 
@@ -447,7 +540,8 @@ def test_the_compiled_look_is_what_numpy_sees(monkeypatch, bits):
     def seen():
         m = machine(bits, backend=Vector(measure=True))
         program = Program()
-        shapes(m.over(Recorder(m.backend, program, m.clock)))
+        with Recorder(m, program) as recorder:
+            shapes(m.over(recorder))
         return [figures.measure(events) for _, events in program.steps], list(m.ledger)
 
     looked = seen()
