@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 __all__ = ["main"]
@@ -13,7 +14,11 @@ _THREADS = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def main() -> None:
-    """Run the command line; a thread count that the user has set in the environment is kept."""
+    """Run the command line; a thread count that the user has set in the environment is kept.
+
+    SIGTERM, by which `timeout` and schedulers end a process, is taken like ctrl-C: what was begun is ended in order.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     for variable in _THREADS:
         os.environ.setdefault(variable, "1")
     try:

@@ -11,7 +11,7 @@ from typing import IO
 
 from pocketnn.errors import UsageError
 
-__all__ = ["atomic_write", "check_writable", "write_text"]
+__all__ = ["atomic_write", "check_writable", "naming", "write_text"]
 
 
 @contextlib.contextmanager
@@ -19,16 +19,25 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     """A binary file that takes the place of `path` only when it is complete; on any failure nothing is left behind."""
     handle, name = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with naming(path), os.fdopen(handle, "wb") as file:
             yield file
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(name, 0o666 & ~umask)  # mkstemp's own mode is private
         os.replace(name, path)
-    except BaseException as error:
+    except BaseException:
         with contextlib.suppress(OSError):
             os.unlink(name)
-        if isinstance(error, OSError) and error.filename is None:  # writing does not say into which file
+        raise
+
+
+@contextlib.contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Errors of writing say into which file, and what to do; by themselves they do not."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
             error.filename, error.strerror = str(path), f"{error.strerror}; free some space, or name another file"
         raise
 

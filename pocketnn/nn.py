@@ -119,6 +119,9 @@ class Dense:
 Layer = Dense | ConvLayer
 
 
+_MOST_WEIGHTS = 1 << 26  # of one layer: half a gigabyte in NumPy, and beyond any microcontroller
+
+
 @dataclass(frozen=True, slots=True)
 class Architecture:
     """What a network is: layer sizes from input to output, one activation for all layers, batch normalisation.
@@ -142,6 +145,12 @@ class Architecture:
             numbers = getattr(self, name)
             if len(numbers) not in (0, count) or any(number < 1 for number in numbers):
                 raise UsageError(f"{name} is {numbers}: give {count} whole numbers from 1, or none")
+        for name, (rows, columns) in zip(self.names, self.weight_shapes, strict=True):
+            if rows * columns > _MOST_WEIGHTS:
+                raise UsageError(
+                    f"{name} would have {rows} x {columns} weights; a layer can have at most {_MOST_WEIGHTS:,}: "
+                    "make it or the one before it smaller"
+                )
 
     @property
     def names(self) -> list[str]:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pocketnn.errors import DataError, UsageError
-from pocketnn.files import atomic_write
+from pocketnn.files import atomic_write, naming
 
 __all__ = ["check_target", "load_weights", "save_weights"]
 
@@ -48,11 +48,12 @@ def save_weights(path: Path, parameters: Mapping[str, Any], meta: Mapping[str, i
     new, old = temporary / "new", temporary / "old"
     try:
         new.mkdir()
-        for name, matrix in matrices.items():
-            lines = ("".join(f"{value}," for value in row) for row in matrix.tolist())
-            (new / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines), encoding="ascii", newline="\n")
-        if meta:
-            (new / "meta.json").write_text(f"{text}\n", encoding="utf-8")
+        with naming(path):
+            for name, matrix in matrices.items():
+                lines = ("".join(f"{value}," for value in row) for row in matrix.tolist())
+                (new / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines), encoding="ascii", newline="\n")
+            if meta:
+                (new / "meta.json").write_text(f"{text}\n", encoding="utf-8")
         if path.exists():
             os.rename(path, old)  # two renames, for a folder cannot be exchanged in one
         os.rename(new, path)

@@ -306,7 +306,7 @@ def test_bench_prints_what_it_measured():
         (["train", "--seed", "2147483648", "--epochs", "0"], ["2147483648"]),
         (["train", "--save", "/no/such/folder/w.npz"], ["/no/such/folder", "does not exist"]),
         (["train", "--epochs", "100000", "--save", os.path.dirname(__file__)], ["something other than weights"]),
-        (["train", "--hidden", "500000,500000", "--epochs", "1", "--algorithm", "bp"], ["too wide"]),
+        (["train", "--hidden", "500000,500000", "--epochs", "1", "--algorithm", "bp"], ["500000 x 500000"]),
         (["eval", "/no/such/weights.npz"], ["/no/such/weights.npz", "No such file"]),
         (["conform", "/no/such/file.json"], ["/no/such/file.json"]),
         (["audit", "--activation", "gelu"], ["gelu"]),
@@ -344,13 +344,14 @@ def heeding_interrupts():
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def test_interrupted_training_leaves_nothing_behind(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_training_leaves_nothing_behind(tmp_path, number):
     command = [sys.executable, "-m", "pocketnn", "train", "--epochs", "1000", "--save", str(tmp_path / "w.npz")]
     child = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeding_interrupts
     )
     time.sleep(4)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(number)
     out, err = child.communicate(timeout=60)
     assert child.returncode == 130
     assert (out, err) == ("", "pocketnn: interrupted; no file is left half-written\n")
@@ -378,6 +379,22 @@ def test_file_too_large_leaves_the_old_weights(tmp_path):
     assert "File too large" in result.stderr
     assert path.read_bytes() == before
     assert [entry.name for entry in tmp_path.iterdir()] == ["w.npz"]
+
+
+@pytest.mark.parametrize("command", ["train --limit 40 --epochs 1 --save", "sweep --limit 40 --epochs 1 --words 8,16"])
+def test_who_may_not_write_so_much_is_told_of_which_file(tmp_path, command):
+    path = tmp_path / "target"
+    shell = f"trap '' XFSZ; ulimit -f 1; exec {sys.executable} -m pocketnn {command} {path}"
+    result = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=False, timeout=60)
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1), result.stderr
+    assert result.stderr.startswith(f"pocketnn: {path}: File too large; free some space")
+
+
+@pytest.mark.parametrize("layers", [["--hidden", "100000000"], ["--conv", "1000000"], ["--hidden", "9000,9000"]])
+def test_a_network_beyond_all_measure_is_refused(layers):
+    result = CliRunner().invoke(main, ["train", "--limit", "40", "--epochs", "1", *layers])
+    assert result.exit_code == 2
+    assert "a layer can have at most 67,108,864" in result.stderr
 
 
 def test_reader_that_goes_away():

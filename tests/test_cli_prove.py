@@ -17,7 +17,7 @@ SMALL = ["--hidden", "4", "--batch", "3", "--limit", "50"]
 
 def run(*args, code=0):
     result = CliRunner().invoke(main, ["prove", *map(str, args)])
-    assert result.exit_code == code, result.output + str(result.exception)
+    assert code is None or result.exit_code == code, result.output + str(result.exception)
     return result
 
 
@@ -46,6 +46,12 @@ def test_inference_text_and_json_say_the_same(weights):
         if site["op"] != "load":
             assert f"{site['range'][0]}..{site['range'][1]}" in text
     assert check(data) == []
+
+
+def test_the_claim_says_all_that_is_not_as_in_the_reference(tmp_path):
+    options = [*SMALL, "--training", "--scale", "64", "--loss-limit", "900", "--carry", "--lr-inv", "500,700"]
+    text = " ".join(run(*options, code=None).stdout.split())
+    assert "batch 3, lr_inv 500,700, weight limit 32767, carry, scale 64, loss_limit 900" in text
 
 
 def test_a_narrow_accumulator_fails_with_a_counterexample(weights):

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -222,6 +223,33 @@ def test_a_sweep_that_was_killed_goes_on_where_it_was(tmp_path):
     assert path.read_bytes().startswith(kept)
     assert len(path.read_bytes().splitlines()) == 13
     assert sum(line[:5].strip().isdigit() for line in result.stdout.splitlines()) == 12
+
+
+def living(pids):
+    return [
+        pid for pid in pids if os.path.exists(f"/proc/{pid}") and " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    ]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs Linux's /proc")
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_workers_end_with_the_sweep(tmp_path, number):
+    options = ["--epochs", "1000", "--seeds", "1,2", "--words", "16", "--jobs", "2"]
+    command = [sys.executable, "-m", "pocketnn", "sweep", str(tmp_path / "s.jsonl"), *options]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    children = Path(f"/proc/{child.pid}/task/{child.pid}/children")
+    deadline = time.monotonic() + 60
+    while len(children.read_text().split()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    pids = children.read_text().split()
+    assert len(pids) == 3  # two workers, and what watches over shared resources
+    time.sleep(2)  # until they are at work
+    child.send_signal(number)
+    assert child.wait(timeout=30) == (130 if number == signal.SIGTERM else -number)
+    deadline = time.monotonic() + 30
+    while living(pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert living(pids) == []
 
 
 @pytest.mark.filterwarnings("default")  # the cluster's library warns of its own doings

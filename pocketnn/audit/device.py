@@ -55,8 +55,10 @@ def read_figures(path: Path) -> tuple[Device, ...]:
         raise DataError(f"{path}: no figures of a target; give what `pocketnn export --run TARGET --json` wrote")
     try:
         devices = tuple(_device(found, run) for run in found["runs"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: {type(error).__name__} {error}; it is not as `pocketnn export` wrote it") from error
+    except KeyError as error:
+        raise DataError(f"{path}: {error} is missing; it is not as `pocketnn export` wrote it") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise DataError(f"{path}: {error}; it is not as `pocketnn export` wrote it") from error
     if not devices:
         raise DataError(f"{path}: the exported program ran on no target; export it with --run TARGET")
     return devices
@@ -87,13 +89,13 @@ def _counts(found: Mapping[str, Any]) -> dict[str, Any]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError(repr(value)[:40])
+        raise TypeError(f"{value!r:.40} where a text belongs")
     return value
 
 
 def _number(value: Any) -> int:
     if type(value) is not int or value < 0:
-        raise TypeError(repr(value)[:40])
+        raise TypeError(f"{value!r:.40} where a whole number from 0 belongs")
     return value
 
 

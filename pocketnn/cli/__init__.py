@@ -65,7 +65,7 @@ def main() -> None:
     """Emulate integer-only neural networks bit for bit, and see where they overflow.
 
     Exit codes: 0 done, and nothing found wrong; 1 the answer is no (an overflow on the machine asked for, a number that
-    differs); 2 bad usage or input; 130 interrupted.
+    differs); 2 bad usage or input; 130 interrupted (ctrl-C or SIGTERM).
     """
 
 

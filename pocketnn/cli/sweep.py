@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -132,13 +133,30 @@ def _first(first: dict[str, Any] | None, line: dict[str, Any]) -> str:
     return "none" if line["run"]["emulated"] else "none: =exact"
 
 
+def _end_with_parent() -> None:
+    """Let this worker end when the process that started it does, even if that was killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 @contextmanager
 def _executor(jobs: int | None, dask: str | None) -> Iterator[Executor]:
     """Processes of this computer, or a Dask cluster's."""
     if dask is None:
         context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks of a loaded NumPy
-        with ProcessPoolExecutor(jobs or os.cpu_count(), context) as executor:
-            yield executor
+        with ProcessPoolExecutor(jobs or os.cpu_count(), context, _end_with_parent) as executor:
+            try:
+                yield executor
+            except KeyboardInterrupt:  # by SIGTERM the workers do not hear of it
+                for worker in multiprocessing.active_children():
+                    worker.terminate()
+                raise
         return
     try:
         from distributed import Client

@@ -13,7 +13,7 @@ from pocketnn.audit.replayed import Replayed
 from pocketnn.cli.options import Sizes, StepRange, json_option, progress_line
 from pocketnn.trace import Trace, verify
 from pocketnn.trace.diff import difference
-from pocketnn.trace.dump import event_lines, scalar_lines
+from pocketnn.trace.dump import event_data, event_line, events_of, scalar_data, scalar_line, scalars_of
 
 __all__ = ["trace"]
 
@@ -93,11 +93,21 @@ def check(file: Path, as_json: bool) -> None:
 @click.option("--steps", type=StepRange(), default=":", help="Only the steps A:B.")
 @click.option("--scalar", type=click.IntRange(1), metavar="EVENT", help="Every register operation inside one event.")
 @click.option("--element", type=Sizes(least=0), metavar="I,J", help="With --scalar: only this element of the result.")
-def dump(file: Path, steps: tuple[int, int | None], scalar: int | None, element: tuple[int, ...] | None) -> None:
-    """Print a line per event, or with --scalar a line per register operation inside one event."""
+@json_option
+def dump(
+    file: Path, steps: tuple[int, int | None], scalar: int | None, element: tuple[int, ...] | None, as_json: bool
+) -> None:
+    """Print a line per event, or with --scalar a line per register operation inside one event.
+
+    With --json each line is a JSON object.
+    """
     with Trace(file) as opened:
-        for line in scalar_lines(opened, scalar, element) if scalar else event_lines(opened, *steps):
-            click.echo(line)
+        if scalar:
+            for operation in scalars_of(opened, scalar, element):
+                click.echo(json.dumps(scalar_data(operation)) if as_json else scalar_line(operation))
+        else:
+            for event in events_of(opened, *steps):
+                click.echo(json.dumps(event_data(event)) if as_json else event_line(event))
 
 
 @trace.command()

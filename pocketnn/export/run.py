@@ -119,11 +119,16 @@ def count_steps(folder: Path, target: str, timeout: float = 120) -> Counts | Non
 
 def _run(command: list[str], timeout: float, what: str) -> subprocess.CompletedProcess[str]:
     """Run make in a process group of its own, so that a simulator that hangs ends with it."""
-    process = subprocess.Popen(
+    with subprocess.Popen(
         ["timeout", "--kill-after=5", str(timeout), *command],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace",
-    )  # fmt: skip
-    out, err = process.communicate()
+    ) as process:  # fmt: skip
+        try:
+            out, err = process.communicate()
+        except BaseException:  # interrupted: `timeout` hands the signal on to its group
+            process.terminate()
+            process.wait()
+            raise
     if process.returncode in (124, 137):
         raise TargetError(f"{what} did not end within {timeout:g} s; the last it said: {_tail(out)}")
     return subprocess.CompletedProcess(command, process.returncode, out, err)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
 
 from pocketnn.audit.report import Proof, Reachable
 from pocketnn.prove.certificate import Certificate, Limit, SiteBound
+from pocketnn.recipe import Recipe
 
 __all__ = ["as_proof", "as_text"]
 
@@ -14,6 +17,13 @@ _LEGEND = """\
 range: what the exact results cannot leave; '=' where emulation attained every bound of it, else it is an upper bound.
 bits: the narrowest register that holds them and, for mac and sum, every partial sum in any order; of: the register.
 fits *: nothing overflows in the stated order of summation, but in another order it could."""
+
+
+# Of a recipe: what the claim says in words of its own; of the epochs, only the rates matter.
+_CLAIMED = {
+    "activation", "algorithm", "batch", "batch_norm", "epochs", "input_centre", "input_shift", "lr_doubling", "lr_inv",
+    "schedule", "weight_limit",
+}  # fmt: skip
 
 
 def as_text(certificate: Certificate) -> Iterator[str]:
@@ -79,12 +89,25 @@ def _claim(certificate: Certificate) -> str:
         rows = f", in batches of {claim['rows']}" if claim["rows"] else ""
         return f"inference of {network} on {certificate.target}: any image of pixels {lo}..{hi}{shift}{rows}"
     rates = ",".join("..".join(map(str, dict.fromkeys(pair))) for pair in claim["rates"])
-    limit = claim["weight_limit"]
-    limits = ",".join(map(str, limit)) if isinstance(limit, tuple) else limit
     return (
         f"training of {network} by {claim['algorithm']} on {certificate.target}: any run on any images of pixels "
-        f"{lo}..{hi}{shift}, batch {claim['batch']}, lr_inv {rates}, weight limit {limits}"
+        f"{lo}..{hi}{shift}, batch {claim['batch']}, lr_inv {rates}, weight limit "
+        f"{_numbers(claim['weight_limit'])}{_others(claim)}"
     )
+
+
+def _others(claim: Mapping[str, Any]) -> str:
+    """What the recipe has beside that, where it is not as in the reference."""
+    found = ""
+    for field in fields(Recipe):
+        name, value = field.name, claim.get(field.name, field.default)
+        if name not in _CLAIMED and value != field.default:
+            found += f", {name}" if value is True else f", {name} {_numbers(value)}"
+    return found
+
+
+def _numbers(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _line(site: SiteBound) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from pocketnn.errors import DataError, UsageError
+from pocketnn.files import naming
 from pocketnn.sweep.plan import Job, Plan
 
 __all__ = ["SCHEMA", "append", "opened"]
@@ -35,7 +36,7 @@ def header(plan: Plan) -> dict[str, Any]:
 
 def append(path: Path, line: str) -> None:
     """One more line, on disk when this returns."""
-    with path.open("ab") as file:
+    with naming(path), path.open("ab") as file:
         file.write(line.encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())

@@ -1,6 +1,7 @@
 """`pocketnn export` and `pocketnn verify-device`."""
 
 import json
+import subprocess
 from importlib.resources import files
 
 import jsonschema
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 from exporting import digits, require
 
 from pocketnn.cli import main
+from pocketnn.export.run import _run
 from pocketnn.weights import save_weights
 
 
@@ -74,6 +76,20 @@ def test_bad_usage_is_one_line_and_leaves_nothing(weights, tmp_path):
     missing = run("verify-device", tmp_path / "no.log", tmp_path / "no.trace", code=2)
     assert "no.log: No such file" in missing.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.npz"]
+
+
+def test_an_interrupted_target_ends_too(monkeypatch):
+    started = []
+
+    class Interrupted(subprocess.Popen):
+        def communicate(self):
+            started.append(self)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("pocketnn.export.run.subprocess.Popen", Interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        _run(["sleep", "600"], 600, "sleeping")
+    assert started[0].returncode is not None
 
 
 def test_missing_tools_name_the_package(weights, tmp_path, monkeypatch):
@@ -142,9 +158,9 @@ def test_an_audit_without_figures_says_nothing_of_targets(audit):
         ([], "no figures of a target"),
         ({"schema": "pocketnn-audit/2"}, "no figures of a target"),
         (figures(runs=[]), "ran on no target"),
-        (figures(runs=[{}]), "not as `pocketnn export` wrote it"),
-        (figures(layers=[64, "16", 10]), "not as `pocketnn export` wrote it"),
-        (figures(use=3), "not as `pocketnn export` wrote it"),
+        (figures(runs=[{}]), "'counts' is missing; it is not as `pocketnn export` wrote it"),
+        (figures(layers=[64, "16", 10]), "'16' where a whole number from 0 belongs; it is not as `pocketnn export`"),
+        (figures(use=3), "3 where a text belongs; it is not as `pocketnn export` wrote it"),
         (figures(runs=[{**figures()["runs"][0], "counts": {"unit": "cycles", "steps": []}}]), "counts of no step"),
         (figures(layers=[64, 12, 10]), "figures of m.npz are of a network 64-12-10, audited is 64-16-10"),
     ],

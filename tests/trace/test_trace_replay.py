@@ -17,7 +17,7 @@ from pocketnn.errors import CorruptError, UsageError
 from pocketnn.machine import Widths
 from pocketnn.trace import Player, Trace, record, replay, verify, what_if
 from pocketnn.trace.diff import difference
-from pocketnn.trace.dump import event_lines, scalar_lines
+from pocketnn.trace.dump import event_line, events_of, scalar_line, scalars_of
 from pocketnn.train import train
 
 BACKENDS = {
@@ -240,7 +240,7 @@ def test_dump_is_a_line_per_event(tmp_path):
     trained(path, machine(8), epochs=1)
     lines = run("trace", "dump", path).stdout.splitlines()
     with Trace(path) as trace:
-        assert lines == list(event_lines(trace))
+        assert lines == list(map(event_line, events_of(trace)))
         for line, recorded in zip(lines, (r for step in trace.steps for r in trace.recorded(step)), strict=True):
             words = dict(word.split("=", 1) for word in line.split() if "=" in word)
             span, digest, flags = recorded.figures
@@ -250,8 +250,41 @@ def test_dump_is_a_line_per_event(tmp_path):
             assert int(words["digest"], 16) == digest % (1 << 64)
             assert words.get("events", "0") == str(flags.events)
             assert words.get("corrupted", "0") == str(flags.corrupted)
-        assert run("trace", "dump", path, "--steps", "2:3").stdout.splitlines() == list(event_lines(trace, 2, 3))
+        assert run("trace", "dump", path, "--steps", "2:3").stdout.splitlines() == list(
+            map(event_line, events_of(trace, 2, 3))
+        )
     run("trace", "dump", path, "--steps", "2:300", code=2)
+
+
+def test_dump_as_json_says_the_same(tmp_path):
+    path = tmp_path / "t.pnt"
+    trained(path, machine(8), epochs=1)
+    events = [json.loads(line) for line in run("trace", "dump", path, "--json").stdout.splitlines()]
+    with Trace(path) as trace:
+        for found, recorded in zip(events, (r for step in trace.steps for r in trace.recorded(step)), strict=True):
+            code, (span, digest, flags) = recorded.code, recorded.figures
+            assert (found["event"], found["step"], found["site"]) == (recorded.id, recorded.step.id, code.site)
+            assert tuple(found["moment"].values()) == recorded.step.moment
+            assert (found["op"], tuple(found["shape"])) == (code.op.name, code.shape)
+            assert tuple(found["operands"]) == recorded.operands
+            assert tuple(found["to"].values()) == (code.to.role, code.to.word.bits, code.to.overflow.value)
+            assert tuple(found["range"].values()) == span
+            assert tuple(found["flags"].values()) == flags
+            assert int(found["digest"], 16) == digest % (1 << 64)
+    assert {event["op"]: event["params"] for event in events}["transpose"] == [[1, 0]]
+    product = next(event["event"] for event in events if event["op"] == "mac")
+    lines = run("trace", "dump", path, "--scalar", product).stdout.splitlines()
+    scalars = run("trace", "dump", path, "--scalar", product, "--json").stdout.splitlines()
+    for line, text in zip(lines, scalars, strict=True):
+        found = json.loads(text)
+        words = dict(word.split("=", 1) for word in line.split() if "=" in word)
+        assert line.split()[1] == f"{found['site']}{json.dumps(found['element']).replace(' ', '')}"
+        assert f" {found['op']}.{found['stage']} " in line
+        assert words["operands"] == ",".join(map(str, found["operands"]))
+        assert words["stored"] == f"{found['stored']}:{found['register']}"
+        assert (int(words["exact"]), int(words["k"])) == (found["exact"], found["k"])
+        assert found["overflow"] == line.endswith("OVERFLOW")
+        assert (words["accumulator"].split(":")[0] if "accumulator" in words else "None") == str(found["before"])
 
 
 @pytest.mark.parametrize("overflow", Overflow)
@@ -294,7 +327,7 @@ def test_scalar_operations_count_what_the_event_says(tmp_path, short_intervals):
     with Trace(path) as trace:
         for step in (trace.steps[0], trace.steps[5]):
             for recorded in trace.recorded(step):
-                lines = list(scalar_lines(trace, recorded.id))
+                lines = list(map(scalar_line, scalars_of(trace, recorded.id)))
                 assert sum(line.endswith("OVERFLOW") for line in lines) == recorded.figures.flags.events
                 assert len(lines) >= np.prod(recorded.code.shape)
 
