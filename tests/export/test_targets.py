@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from exporting import export_digits, machine, require, zoo
+from exporting import digits, export_digits, machine, require, zoo
 
 from pocketnn.arith import Overflow, Word
 from pocketnn.data import load_dataset
@@ -88,6 +88,18 @@ def test_digits_inference_by_a_third_compiler_family(tmp_path, bits):
     found = sizes(tmp_path / "out", "stm8")
     assert found["bss"] + found["data"] == exported.source.layout.ram
     assert found["text"] > exported.source.layout.flash
+
+
+@pytest.mark.parametrize(
+    ("hidden", "said"), [((200, 200), "code and constants end beyond 64 KiB"), ((10, 600), "of RAM there are 6144")]
+)
+def test_a_network_for_which_a_third_compiler_family_has_no_room(tmp_path, hidden, said):
+    """Its linker would not say so."""
+    require("stm8")
+    m = Machine(widths=Widths.parse("8+accumulator=48"))
+    exported = export_digits(m, tmp_path / "out", False, 1, digits("bp", hidden))
+    with pytest.raises(TargetError, match=said):
+        run_target(exported.folder, "stm8")
 
 
 WORK = """
