@@ -226,10 +226,12 @@ class Machine:
         if span is not None:
             site.extent.add(span, value)
         if flags is not CLEAN:
-            self._note(site, op, args, flags, value.shape)
+            self._note(site, op, args, register, flags, value.shape)
         return value  # type: ignore[no-any-return]
 
-    def _note(self, site: Site, op: Op, args: tuple[Any, ...], flags: Flags, shape: tuple[int, ...]) -> None:
+    def _note(
+        self, site: Site, op: Op, args: tuple[Any, ...], to: Register, flags: Flags, shape: tuple[int, ...]
+    ) -> None:
         site.flags = add_flags(site.flags, flags)
         if flags.events == flags.zero_divisions == 0:  # something vanished
             return
@@ -241,11 +243,9 @@ class Machine:
             return
         element = tuple(int(i) for i in np.unravel_index(flags.first, shape))
         plain_args = tuple(plain(x.ints() if op.name != "load" else x) for x in args[: op.arity]) + args[op.arity :]
-        step = next(s for s in narrowings(op, plain_args, element, site.register) if s.exact != s.stored)
+        step = next(s for s in narrowings(op, plain_args, element, to) if s.exact != s.stored)
         clock, terms = self.clock, tuple(op.terms(plain_args, element))
-        site.witness = Witness(
-            site.name, op.name, clock.phase, clock.epoch, clock.step, element, step, site.register, terms
-        )
+        site.witness = Witness(site.name, op.name, clock.phase, clock.epoch, clock.step, element, step, to, terms)
         self.ledger.first = self.ledger.first or site.witness
         if self.trap:
             raise OverflowTrap(str(site.witness), site.witness)

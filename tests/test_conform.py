@@ -99,7 +99,12 @@ def test_names_a_doctored_number(cases, tmp_path, kind, field):
         (
             '[{"case": "train", "dims": [1000000000, 1000000000], "activation": "as_is", "batch_norm": false, '
             '"weights0": [[[1]]], "biases0": [[[1]]]}]',
-            "dims",
+            "at most 67,108,864",
+        ),
+        (
+            '[{"case": "train", "dims": [1000, 1000], "activation": "as_is", "batch_norm": false, '
+            '"weights0": [[[1]]], "biases0": [[[1]]]}]',
+            "initial fcLast_weight has shape (1, 1); dims (1000, 1000) ask for (1000, 1000)",
         ),
         (
             '[{"case": "conv_forward", "image": [[[1]]], "padding": 100000, "stride": 1, "pool": [2, 2], '

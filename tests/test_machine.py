@@ -521,3 +521,11 @@ def test_score_is_seen_by_the_backend():
     m = Machine(Spy()).scope("test")
     m.score(m.load([3], Role.INPUT), [3])
     assert seen[-1] == ("load", Role.HOST, "test.labels")
+
+
+def test_a_witness_is_of_the_register_that_overflowed_where_a_site_has_two():
+    m = Machine(widths=Widths(Word(16), {Role.WEIGHT: Word(8)}))
+    m.load(1, Role.INPUT, at="x")
+    m.load(300, Role.WEIGHT, at="x")
+    witness = m.ledger.sites["x"].witness
+    assert (witness.register.word, witness.narrowing.exact, witness.narrowing.stored) == (Word(8), 300, 44)

@@ -154,7 +154,7 @@ class Extent:
             self._kept.append(data)
         else:
             assert isinstance(span, Terms)
-            size += span.a.size + (0 if span.b is None else span.b.size)
+            size += span.size
             if _HOW.compiled is not None or size > LARGE:
                 if _HOW.compiled is None and self._span is not None and _certainly_within(span, data, self._span):
                     self.cover(_own(data))

@@ -76,6 +76,12 @@ class Terms:
         self.axis = axis
         self.dtype = dtype
 
+    @property
+    def size(self) -> int:
+        """Number of elements that it keeps."""
+        size: int = self.a.size + (0 if self.b is None else self.b.size)
+        return size
+
 
 def add_flags(a: Flags, b: Flags) -> Flags:
     """Totals of both; `first` is kept from `a` and has no meaning across ops."""

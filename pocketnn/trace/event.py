@@ -52,6 +52,10 @@ class Handle:
         """The elements as they are kept; see Values."""
         return self.value.numbers()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied as a value of no recording."""
+        return Handle, (self.id, self.code, self.value)
+
     def __repr__(self) -> str:
         return f"<Handle {self.id} {self.code.site} {self.shape}>"
 
@@ -76,10 +80,10 @@ class Moment(NamedTuple):
 
 
 class Sink(Protocol):
-    """Where a Recorder puts what it saw, in order."""
+    """Where a Recorder puts what it saw, in order. After an interrupt it may say again what it said last."""
 
     def step(self, moment: Moment) -> None:
-        """The clock was set: the events that follow belong to a new step."""
+        """The events that follow belong to a new step, of which there is at least one."""
 
     def events(self, events: Sequence[Event], entries: Sequence[list[Any]]) -> None:
         """More ops of the step were executed; `entries` are their figures, as `figures.measure` gives them."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pocketnn import __version__
 from pocketnn.arith import SEMANTICS, op_table_digest
+from pocketnn.errors import RecordingError
 from pocketnn.machine import Machine
 from pocketnn.trace.recorder import Recorder
 from pocketnn.trace.writer import Writer
@@ -38,7 +39,8 @@ def record(
         with recorder:
             yield machine.over(recorder)
     except KeyboardInterrupt:
-        recorder.settle()  # which may be what was interrupted
+        with contextlib.suppress(RecordingError):
+            recorder.settle()  # which may be what was interrupted
         writer.close("interrupted")
         raise
     except BaseException:

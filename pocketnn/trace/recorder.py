@@ -6,12 +6,14 @@ in two thirds of the time that looking at each result by itself takes.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from pocketnn.arith import MAX_BITS, OPS, Backend, Extent, Op, Register, Role, Word
+from pocketnn.arith import MAX_BITS, OPS, Backend, Extent, Op, Register, Role, Terms, Word
 from pocketnn.arith.backend import Outcome, as_integers
+from pocketnn.errors import RecordingError
 from pocketnn.machine import Machine
 from pocketnn.trace.event import Code, Event, Handle, Moment, Sink
 from pocketnn.trace.figures import measure, range_of
@@ -21,7 +23,7 @@ __all__ = ["Program", "Recorder"]
 _LOAD = OPS["load"]
 _new = tuple.__new__  # makes a named tuple in half the time that calling its class takes
 _HOST = Register(Role.HOST, Word(MAX_BITS))  # for values whose own register nobody knows any more
-_MOST = 1 << 20  # elements of results that wait to be settled: they take memory
+_MOST = 1 << 21  # elements of results that wait to be settled: they take memory
 
 
 class Recorder(Backend):
@@ -46,8 +48,9 @@ class Recorder(Backend):
         self.events = 0
         self._ticks = -1
         self._recording = False
+        self._moment: Moment | None = None  # of a step that the sink does not know yet
         self._reporting = False
-        # Its own kind of Handle: those of a recorder around or below this one are foreign values.
+        # Its own kind of Handle: those of other recorders are foreign values.
         self._handle: type[Handle] = type("Handle", (Handle,), {"__slots__": ()})
         self._unrecorded = False  # whether there are handles that no event made
         self._waiting: list[Event] = []
@@ -61,7 +64,10 @@ class Recorder(Backend):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.settle()
+        # A sink that failed says so again; what made it fail is on its way to the user.
+        with contextlib.nullcontext() if error is None else contextlib.suppress(RecordingError):
+            self.settle()
+        self._recording, self.last = False, 0
         for extent in self._extents.values():
             extent.behind.discard(self.settle)
 
@@ -104,7 +110,9 @@ class Recorder(Backend):
         self.events = identity = self.events + 1
         handle = kind(identity, code, value)
         self._waiting.append(_new(Event, (handle, operands, outside, flags, span)))
-        self._elements += handle.size
+        if self._moment is not None:
+            self._announce()
+        self._elements += handle.size + (span.size if type(span) is Terms else 0)
         if self._elements > _MOST:
             self.settle()
         return _new(Outcome, (handle, flags, span if self._reporting else None))
@@ -122,6 +130,7 @@ class Recorder(Backend):
         for extent, entry in zip(extents, entries, strict=True):
             if extent is not None:
                 extent.cover(range_of(entry))
+        self._announce()
         self.sink.events(events, entries)
         self._waiting, self._elements = [], 0
 
@@ -133,19 +142,37 @@ class Recorder(Backend):
         self.steps += 1
         self._recording = self.first <= self.steps and (self.last is None or self.steps <= self.last)
         if self._recording:
-            self.sink.step(Moment(clock.phase, clock.epoch, clock.step))
+            self._moment = Moment(clock.phase, clock.epoch, clock.step)
+
+    def _announce(self) -> None:
+        """Tell the sink of a step that it does not know yet: not before there is an event, for there could be none."""
+        if self._moment is not None:
+            self.sink.step(self._moment)
+            self._moment = None
 
     def _code(self, code: Code) -> Code:
-        """The one of all equal codes. From now on its site's range waits for `settle`, unless it is in no ledger."""
+        """The one of all equal codes. From now on its site's range waits for `settle`; that of labels, which are in no
+        ledger, does not.
+        """
         code = self._codes[code.site] = self._distinct.setdefault(code, code)
         site = self._sites.get(code.site)
-        if site is not None and code.to.role is not Role.HOST:
+        if site is not None and (code.to.role is not Role.HOST or site.register.role is Role.HOST):
             self._extents[id(code)] = site.extent
             site.extent.behind.add(self.settle)
         return code
 
     def _adopt(self, value: Any, site: str) -> Handle:
-        """A handle for a value that the inner backend made before it was wrapped; the same one at every use."""
+        """A handle for a value that the inner backend made before it was wrapped; the same one at every use.
+
+        A recorder over this one has wrapped handles of this one; one that has ended, values of the inner backend.
+        """
+        inside = value
+        while isinstance(inside, Handle):
+            if type(inside) is self._handle:
+                return inside
+            inside = inside.value
+        if not isinstance(self.inner, Recorder):
+            value = inside
         known = self._foreign.get(id(value))
         if known is None:
             self._unrecorded = True
@@ -161,6 +188,7 @@ class Recorder(Backend):
         contents = x.ints()
         _, flags, span = self.inner.apply(_LOAD, (contents,), x.code.to, x.code.site)
         self._waiting.append(Event(x, (), contents, flags, span))
+        self._elements += x.size
 
 
 class Program:
@@ -171,8 +199,11 @@ class Program:
 
     def step(self, moment: Moment) -> None:
         """See Sink."""
-        self.steps.append((moment, []))
+        if not self.steps or self.steps[-1][1]:
+            self.steps.append((moment, []))
 
     def events(self, events: Sequence[Event], entries: Sequence[list[Any]]) -> None:
         """See Sink."""
-        self.steps[-1][1].extend(events)
+        known = self.steps[-1][1]
+        last = known[-1].result.id if known else 0
+        known += [event for event in events if event.result.id > last]

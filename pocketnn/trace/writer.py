@@ -72,7 +72,7 @@ class Writer:
         self._plans: dict[tuple[Row, ...], int] = {}
         self._latest: tuple[list[Code], list[int], int] | None = None
         self._moment: Moment | None = None
-        self._step = 0
+        self._step = 1
         self._batches: list[_Batch] = []
         self._first_event = self._previous = 1
         self._base = 1
@@ -82,16 +82,20 @@ class Writer:
         self._committed = time.monotonic()
 
     def step(self, moment: Moment) -> None:
-        """A new step begins; the one before it is complete."""
-        if self._moment is not None:
+        """A new step begins; the one before it is complete. Raises RecordingError, also where that could not be written
+        before and the run went on."""
+        self._within(not self._failed, f"step {self._step} was not written, and the run went on")
+        if self._batches:
             self._end_step(self._step % _STEPS == 0 or time.monotonic() - self._committed > _SECONDS)
-        self._step += 1
         self._moment = moment
-        if self._step % INTERVAL == 1:
-            self._base, self._needed = self._first_event, set()
 
     def events(self, events: Sequence[Event], entries: Sequence[list[Any]]) -> None:
-        """See Sink. Interrupted, it has not seen any of them."""
+        """See Sink."""
+        known = (self._batches[-1].last if self._batches else self._first_event - 1) - events[0].result.id + 1
+        if known > 0:
+            events, entries = events[known:], entries[known:]
+            if not events:
+                return
         base = self._base
         operands = [x for event in events for x in event.operands]
         batch = _Batch(
@@ -108,23 +112,32 @@ class Writer:
     def close(self, status: str) -> None:
         """End the file: `status` says how the run ended ("complete", "interrupted", "failed").
 
-        A writer that was interrupted or failed in the middle of a step ends it after the last committed one.
+        A writer that was interrupted or failed in the middle of a step ends it after the last committed one. Raises
+        RecordingError if the last step cannot be written.
         """
         try:
-            if self._failed:
-                with contextlib.suppress(RecordingError, sqlite3.Error):  # the reason is on its way to the user
-                    self._end(status)
-            else:
-                if self._batches:
-                    self._end_step(commit=True)
-                self._end(status)
+            if self._batches and not self._failed:
+                self._end_step(commit=True)
+            elif status == "complete" and self._failed:  # and the run went on
+                status = "failed"
+        except BaseException as error:
+            status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+            raise
         finally:
-            self._db.close()
+            with contextlib.closing(self._db):
+                self._end(status)
 
     # ----------------------------------------------------------------------------------------------------
 
     def _end(self, status: str) -> None:
-        """Write the ending of what the file holds, and make it one file again."""
+        """Write the ending of what the file holds, and make it one file again.
+
+        Where a step could not be written, the ending often cannot either, but that says no more.
+        """
+        with contextlib.suppress(RecordingError, sqlite3.Error) if self._failed else contextlib.nullcontext():
+            self._write_end(status)
+
+    def _write_end(self, status: str) -> None:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
         last = self._db.execute("SELECT id, first_event + events - 1, chain FROM step ORDER BY id DESC LIMIT 1")
@@ -165,6 +178,9 @@ class Writer:
         self._previous = self._first_event
         self._first_event += len(entries)
         self._batches = []
+        self._step += 1
+        if self._step % INTERVAL == 1:
+            self._base, self._needed = self._first_event, set()
         if commit:
             self._commit()
         self._failed = False

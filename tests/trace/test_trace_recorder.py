@@ -359,6 +359,144 @@ def test_a_trace_with_a_gap_is_not_written(tmp_path, monkeypatch):
     assert (found.status, found.steps) == ("failed", 0)
 
 
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_a_step_whose_first_op_fails_is_none(tmp_path, error):
+    class Failing(Vector):
+        def apply(self, op, args, to, site):
+            if site == "fail":
+                raise error
+            return super().apply(op, args, to, site)
+
+    with record(machine(backend=Failing(measure=True)), tmp_path / "a.pnt") as m:
+        for step in range(1, 6):
+            m.now("train", 1, step)
+            with contextlib.suppress(error):
+                m.load([step], Role.INPUT, at="fail" if step in (1, 3, 5) else "load")
+    with Trace(tmp_path / "a.pnt") as trace:
+        assert ([step.moment.step for step in trace.steps], trace.events) == ([2, 4], 2)
+        assert replay(trace).first is None
+    with pytest.raises(error), record(machine(backend=Failing(measure=True)), tmp_path / "b.pnt") as m:
+        for step in range(1, 61):
+            m.now("train", 1, step)
+            m.load([step], Role.INPUT, at="fail" if step == 51 else "load")
+    assert verify(tmp_path / "b.pnt").steps == 50
+
+
+def test_an_interrupt_after_the_sink_was_told_says_nothing_twice(tmp_path):
+    class Interrupting(Program):
+        def __init__(self):
+            super().__init__()
+            self.due = ["step", "events"]
+
+        def step(self, moment):
+            super().step(moment)
+            self.interrupted("step")
+
+        def events(self, events, entries):
+            super().events(events, entries)
+            self.interrupted("events")
+
+        def interrupted(self, name):
+            if name in self.due:
+                self.due.remove(name)
+                raise KeyboardInterrupt
+
+    m, program = machine(backend=Vector(measure=True)), Interrupting()
+    with Recorder(m, program) as recorder:
+        for _ in range(3):
+            with contextlib.suppress(KeyboardInterrupt):
+                some_steps(m.over(recorder))
+    ids = [event.result.id for _, events in program.steps for event in events]
+    assert ids == list(range(1, len(ids) + 1))
+    assert all(events for _, events in program.steps)
+
+
+@pytest.mark.parametrize(("name", "events"), [("step", 39), ("events", 40)])
+def test_an_interrupt_after_the_writer_was_told_loses_nothing(tmp_path, monkeypatch, name, events):
+    from pocketnn.trace.writer import Writer
+
+    original, calls = getattr(Writer, name), itertools.count(1)
+
+    def interrupting(self, *args):
+        original(self, *args)
+        if next(calls) == 20:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Writer, name, interrupting)
+    with pytest.raises(KeyboardInterrupt), record(machine(), tmp_path / "t.pnt") as m:
+        for step in range(1, 40):
+            m.now("train", 1, step)
+            m.load([1, 2, step], Role.INPUT)
+            m.load([3, 4, step], Role.INPUT)
+    found = verify(tmp_path / "t.pnt")
+    assert (found.status, found.steps, found.events) == ("interrupted", 20, events)
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert replay(trace).first is None
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "status"), [(2, RecordingError, "failed"), (8, KeyboardInterrupt, "interrupted")]
+)
+def test_who_goes_on_after_an_interrupt_of_the_writer_is_told(tmp_path, monkeypatch, call, error, status):
+    """At the last step nobody can go on."""
+    from pocketnn.trace import writer
+
+    interrupted_in(monkeypatch, writer, "extended", call)
+    with pytest.raises(error) as raised, record(machine(), tmp_path / "t.pnt") as m:
+        some_steps(m)
+    assert error is KeyboardInterrupt or "step 2 was not written" in str(raised.value)
+    assert verify(tmp_path / "t.pnt").status == status
+
+
+def test_a_last_step_that_cannot_be_written_ends_the_file(tmp_path):
+    with pytest.raises(RecordingError, match="printed"), record(machine(), tmp_path / "t.pnt") as m:
+        m.load(1, Role.INPUT)
+        m.now("train", 1, 1)
+        m.load(1, Role.INPUT, at="a\nb")
+    assert verify(tmp_path / "t.pnt").status == "failed"
+
+
+def test_values_of_the_host_have_ranges_too(tmp_path):
+    with record(machine(), tmp_path / "t.pnt") as m:
+        a = m.load([5, -6], Role.HOST, at="host")
+        m.mul(a, a, Role.HOST, at="square")
+    assert m.ledger.sites["host"].span == Span(-6, 5, -6, 5)
+    assert m.ledger.sites["square"].span == Span(25, 36, 25, 36)
+
+
+def test_a_machine_measures_on_when_its_recording_has_ended(tmp_path):
+    m = machine()
+    with record(m, tmp_path / "t.pnt") as recorded:
+        x = recorded.load([1], Role.INPUT, at="x")
+    recorded.load([9], Role.INPUT, at="x")
+    assert recorded.add(x, x).ints().tolist() == [2]
+    assert m.ledger.sites["x"].span == Span(1, 9, 1, 9)
+    assert verify(tmp_path / "t.pnt").events == 1
+
+
+def test_what_waits_to_be_settled_is_bounded(tmp_path, monkeypatch):
+    """Counted with what folds keep of their operands."""
+    from pocketnn.trace import recorder
+
+    sizes = []
+    measure = recorder.measure
+    monkeypatch.setattr(recorder, "_MOST", 1000)
+    monkeypatch.setattr(recorder, "measure", lambda events: sizes.append(len(events)) or measure(events))
+    with record(machine(), tmp_path / "t.pnt") as m:
+        x = m.load(np.full((20, 20), 50000), Role.INPUT)
+        for _ in range(10):
+            m.sum(x, 0)
+    assert sizes == [3, 3, 3, 2]
+
+
+def test_handles_can_be_pickled(tmp_path):
+    with record(machine(), tmp_path / "t.pnt") as m:
+        x = pickle.loads(pickle.dumps(m.load([3, 4], Role.INPUT)))
+        assert m.add(x, x).ints().tolist() == [6, 8]
+    with Trace(tmp_path / "t.pnt") as trace:
+        assert [r.code.site for r in trace.recorded(trace.steps[0])] == ["load", "add.given", "add"]
+
+
 def test_the_ledger_knows_the_ranges_of_a_step_that_has_not_ended(tmp_path):
     with record(machine(), tmp_path / "t.pnt") as m:
         a = m.load([[3, -4]], Role.INPUT)
@@ -397,6 +535,27 @@ def test_a_value_of_the_recording_around_is_a_foreign_one(tmp_path):
         assert trace.operands_of(2) == (1, 1)
         assert replay(trace).first is None
     with Trace(tmp_path / "a.pnt") as trace:
+        assert replay(trace).first is None
+
+
+def test_a_value_of_the_recording_inside_is_known_outside(tmp_path):
+    with record(machine(), tmp_path / "a.pnt") as outer:
+        with record(outer, tmp_path / "b.pnt") as inner:
+            y = inner.load([3, 4], Role.INPUT)
+        assert outer.neg(y).ints().tolist() == [-3, -4]
+    with Trace(tmp_path / "a.pnt") as trace:
+        assert trace.operands_of(2) == (1,)
+        assert replay(trace).first is None
+
+
+def test_a_value_of_a_recording_that_has_ended_is_a_foreign_one(tmp_path):
+    m = machine()
+    with record(m, tmp_path / "a.pnt") as first:
+        x = first.load([3, 4], Role.INPUT)
+    with record(m, tmp_path / "b.pnt") as second:
+        assert second.neg(x).ints().tolist() == [-3, -4]
+    with Trace(tmp_path / "b.pnt") as trace:
+        assert [r.code.site for r in trace.recorded(trace.steps[0])] == ["neg.given", "neg"]
         assert replay(trace).first is None
 
 
