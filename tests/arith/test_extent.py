@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -171,6 +174,32 @@ def test_extents_are_compared_by_what_they_cover():
     b.add(Span(1, 2, 0, 3), None)
     assert a == b
     assert repr(a) == "<Extent Span(lo=1, hi=2, least=0, most=3)>"
+
+
+def test_who_covers_results_later_is_asked_before_the_span_is_read():
+    extent = Extent()
+    waiting = [Span(1, 2, 0, 3), None, Span(-4, -4, -4, -4)]
+
+    def settle():
+        while waiting:
+            extent.cover(waiting.pop())
+
+    extent.behind.add(settle)
+    extent.cover(Span(7, 7, 7, 7))
+    assert extent.span == Span(-4, 7, -4, 7)
+    waiting.append(Span(0, 9, 0, 9))
+    extent.behind.discard(settle)
+    assert extent.span == Span(-4, 7, -4, 7)
+
+
+def test_an_extent_is_pickled_and_copied_with_all_that_it_covers():
+    extent = Extent()
+    assert pickle.loads(pickle.dumps(extent)).span is None
+    extent.behind.add(lambda: extent.cover(Span(1, 2, 0, 3)))
+    for same in (pickle.loads(pickle.dumps(extent)), copy.deepcopy(extent)):
+        assert same == extent
+        same.cover(Span(5, 5, 5, 5))
+        assert (same.span, extent.span) == (Span(1, 5, 0, 5), Span(1, 2, 0, 3))
 
 
 def test_large_results_are_looked_at_at_once_and_their_bounds_kept():
