@@ -100,6 +100,6 @@ def merge_spans(a: Span | None, b: Span | None) -> Span | None:
     """The smallest span that covers both; None stands for nothing seen."""
     if a is None or b is None:
         return a or b
-    if a[0] <= b[0] and b[1] <= a[1] and a[2] <= b[2] and b[3] <= a[3]:  # by name it takes twice as long
+    if a.lo <= b.lo and b.hi <= a.hi and a.least <= b.least and b.most <= a.most:
         return a
     return Span(min(a.lo, b.lo), max(a.hi, b.hi), min(a.least, b.least), max(a.most, b.most))
