@@ -12,7 +12,8 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-from pocketnn.arith.native_source import native_source
+from pocketnn.arith.native_source import KERNELS, kernel_name, native_source
+from pocketnn.cache import distrusted, make_cache
 from pocketnn.errors import UsageError
 
 __all__ = ["compiler", "library"]
@@ -23,8 +24,15 @@ _SECONDS = 120
 
 
 def compiler() -> list[str] | None:
-    """The command of a C compiler: $CC, else the first of cc, gcc, clang on PATH; None if there is none."""
-    asked = shlex.split(os.environ.get("CC", ""))
+    """The command of a C compiler: $CC, else the first of cc, gcc, clang on PATH; None if there is none.
+
+    Raises UsageError for a CC that is no command.
+    """
+    text = os.environ.get("CC", "")
+    try:
+        asked = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"CC is {text!r}, no command of a C compiler ({error}); name one, or unset it") from error
     names = [asked] if asked else [[name] for name in _COMPILERS]
     return next((command for command in names if shutil.which(command[0])), None)
 
@@ -32,7 +40,8 @@ def compiler() -> list[str] | None:
 def library() -> ctypes.CDLL:
     """The kernels, compiled for this computer; compiled once per source, compiler and kind of processor.
 
-    Raises UsageError without a compiler or a folder for the result, and if it does not compile or load.
+    Raises UsageError without a compiler or a folder for the result that is the user's alone, and if it does not compile
+    or load.
     """
     command = compiler()
     if command is None:
@@ -40,7 +49,7 @@ def library() -> ctypes.CDLL:
             f"the backend c needs a C compiler; {os.environ.get('CC') or ', '.join(_COMPILERS)} is not on PATH: "
             "apt-get install gcc libc6-dev, or name one in CC"
         )
-    return _library(tuple(command), _folder())
+    return _library(tuple(command), _private_folder())
 
 
 @lru_cache
@@ -54,28 +63,50 @@ def _library(command: tuple[str, ...], folder: Path) -> ctypes.CDLL:
     if not _intact(path):  # loading one that was cut off would end the process
         _build([*command, *flags], source, path)
     try:
-        return ctypes.CDLL(str(path))
-    except OSError as error:
+        loaded = ctypes.CDLL(str(path))
+        for op, bits in KERNELS:
+            loaded[kernel_name(op, bits)]
+    except (OSError, AttributeError) as error:
         raise UsageError(f"{path}: not a library that can be loaded ({error}); delete it to have it built") from error
+    return loaded
 
 
 def _intact(path: Path) -> bool:
-    """Whether the library is there, and is what was built."""
+    """Whether the library is there, is what was built, and only its user can have put it there."""
+    digest = path.with_suffix(".sha256")
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() == path.with_suffix(".sha256").read_text(errors="replace")
+        if distrusted(path) or distrusted(digest):
+            return False
+        return hashlib.sha256(path.read_bytes()).hexdigest() == digest.read_text(errors="replace")
     except OSError:
         return False
 
 
-def _folder() -> Path:
-    """$XDG_CACHE_HOME/pocketnn, by default ~/.cache/pocketnn."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pocketnn"
+def _private_folder() -> Path:
+    """The cache. What others can put there must not be executed. Raises UsageError for such a folder, and for none."""
+    try:
+        folder = make_cache()
+        fault = distrusted(folder)
+    except OSError as error:
+        raise _no_place(error) from error
+    if fault:
+        raise UsageError(
+            f"{folder}: no place for compiled kernels, {fault}; name a folder of your own in XDG_CACHE_HOME, or let "
+            "only its owner write there (chmod go-w)"
+        )
+    return folder
+
+
+def _no_place(error: OSError) -> UsageError:
+    where = f"{error.filename}: " if error.filename else ""
+    return UsageError(
+        f"{where}no place for the compiled kernels ({error.strerror or error}); name one in XDG_CACHE_HOME"
+    )
 
 
 def _build(command: list[str], source: str, path: Path) -> None:
     """Compile into a file of another name and rename that: two processes at once then do not meet."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".native-") as scratch:
             made = Path(scratch) / path.name
             done = _run([*command, "-x", "c", "-", "-o", str(made)], source)
@@ -84,12 +115,12 @@ def _build(command: list[str], source: str, path: Path) -> None:
                 raise UsageError(f"{shlex.join(command)} does not compile the kernels of the backend c: {said}")
             digest = Path(scratch) / "digest"
             digest.write_text(hashlib.sha256(made.read_bytes()).hexdigest())
+            made.chmod(0o700)  # whatever the umask
+            digest.chmod(0o600)
             os.replace(digest, path.with_suffix(".sha256"))
             os.replace(made, path)
     except OSError as error:
-        raise UsageError(
-            f"{path.parent}: no place for the compiled kernels ({error.strerror or error}); name one in XDG_CACHE_HOME"
-        ) from error
+        raise _no_place(error) from error
 
 
 def _run(command: list[str], text: str) -> subprocess.CompletedProcess[str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from pocketnn.cache import cache_folder
 from pocketnn.data.idx import Bytes, read_idx
 from pocketnn.errors import DataError, UsageError
 
-__all__ = ["FILES", "KNOWN", "Dataset", "Place", "Split", "cache_folder", "load_dataset", "places"]
+__all__ = ["FILES", "KNOWN", "Dataset", "Place", "Split", "load_dataset", "places"]
 
 KNOWN = ("digits", "mnist", "fashion-mnist")
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -75,16 +77,13 @@ class Place:
         return not self.missing
 
 
-def cache_folder() -> Path:
-    """Where `pocketnn data fetch` puts datasets: $XDG_CACHE_HOME/pocketnn, by default ~/.cache/pocketnn."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "pocketnn"
-
-
 def places(name: str) -> Iterator[Place]:
     """The folders where a dataset of that name is looked for, in order."""
     own = os.environ.get("POCKETNN_DATA")
     folders = [Path(own) / name] if own else []
-    folders += [cache_folder() / name, _SYSTEM / name]
+    with contextlib.suppress(UsageError):  # without a home there is no cache to look into
+        folders.append(cache_folder() / name)
+    folders.append(_SYSTEM / name)
     if name == "digits":
         folders.append(Path(str(files("pocketnn.data"))) / "digits")
     for folder in folders:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO
 
-from pocketnn.data.catalogue import FILES, cache_folder
+from pocketnn.cache import make_cache
+from pocketnn.data.catalogue import FILES
 from pocketnn.errors import DataError, UsageError
 from pocketnn.files import atomic_write
 
@@ -64,11 +65,12 @@ def fetch(
         raise UsageError("digits is bundled with pocketnn: there is nothing to fetch")
     if name not in SHA256:
         raise UsageError(f"{name!r} cannot be fetched; there are {', '.join(SHA256)}")
-    folder = target or cache_folder() / name
+    folder = target
     try:
+        folder = folder or make_cache() / name
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror or error})") from error
+        raise DataError(f"{error.filename or folder}: cannot be written ({error.strerror or error})") from error
     for file, digest in zip(FILES, SHA256[name], strict=True):
         path = folder / f"{file}.gz"
         if _is_whole(path, digest):

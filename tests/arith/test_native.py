@@ -1,6 +1,7 @@
 """The library that a C compiler makes, and its use as the sequential fold. Values and flags: test_conformance.py."""
 
 import hashlib
+import os
 import stat
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from pocketnn.arith import (
 )
 from pocketnn.arith import native_library as made
 from pocketnn.arith.native_source import native_source
+from pocketnn.cache import distrusted
 from pocketnn.errors import DivergenceError, UsageError
 
 pytestmark = pytest.mark.skipif(made.compiler() is None, reason="no C compiler; apt-get install gcc libc6-dev")
@@ -138,6 +140,77 @@ def test_a_damaged_library_is_built_again_and_one_that_cannot_be_loaded_is_named
     path.with_suffix(".sha256").write_text(hashlib.sha256(b"damaged").hexdigest())
     with pytest.raises(UsageError, match=r"native-.*\.so: not a library that can be loaded .*delete it"):
         Native()
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077])
+def test_only_its_user_can_write_to_what_is_loaded(cache, mask):
+    before = os.umask(mask)
+    try:
+        Native()
+    finally:
+        os.umask(before)
+    assert [distrusted(path) for path in (cache, *cache.iterdir())] == [None] * 3
+    path = next(cache.glob("*.so"))
+    built = path.stat().st_ino
+    for file in (path, path.with_suffix(".sha256")):
+        file.chmod(0o666)
+        made._library.cache_clear()
+        Native()
+        assert path.stat().st_ino != built  # built again
+        built = path.stat().st_ino
+    made._library.cache_clear()
+    Native()
+    assert path.stat().st_ino == built
+
+
+@pytest.mark.parametrize(("mode", "trusted"), [(0o777, False), (0o720, False), (0o702, False), (0o755, True)])
+def test_nothing_is_loaded_from_a_folder_that_others_can_write_to(cache, mode, trusted):
+    cache.mkdir(parents=True)
+    cache.chmod(mode)
+    if trusted:
+        Native()
+        return
+    with pytest.raises(UsageError, match=rf"others can write to it \(mode {mode:o}\); name a folder of your own"):
+        Native()
+    assert list(cache.iterdir()) == []
+    assert native.sequence() is None
+
+
+def test_nothing_is_loaded_from_a_folder_of_another_user(cache, monkeypatch):
+    Native()
+    made._library.cache_clear()
+    real = os.geteuid()
+    owner = cache.stat().st_uid or 1
+    monkeypatch.setattr("pocketnn.cache.os.geteuid", lambda: real + 7)
+    if cache.stat().st_uid == 0:  # whose files anyone trusts
+        os.chown(cache, owner, -1)
+    with pytest.raises(UsageError, match=f"it belongs to user {owner}; name a folder of your own"):
+        Native()
+
+
+def test_a_library_without_the_kernels_is_named(cache):
+    Native()
+    (path,) = cache.glob("*.so")
+    other = "int nothing;"
+    subprocess.run(
+        [*made.compiler(), "-shared", "-fPIC", "-x", "c", "-", "-o", path], input=other, text=True, check=True
+    )
+    path.chmod(0o700)
+    path.with_suffix(".sha256").write_text(hashlib.sha256(path.read_bytes()).hexdigest())
+    program = "from pocketnn.arith import native_library as made; made.library()"
+    program = program.replace("; ", f"; made._FLAGS = {made._FLAGS}; ", 1)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert "UsageError" in done.stderr
+    assert "undefined symbol" in done.stderr
+    assert "delete it to have it built" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["cc '", 'cc "-O2', "cc \\"])
+def test_a_compiler_that_is_no_command(cache, monkeypatch, text):
+    monkeypatch.setenv("CC", text)
+    with pytest.raises(UsageError, match=r"CC is .*, no command of a C compiler \(No .*\); name one, or unset it"):
+        Native()
+    assert native.sequence() is None
 
 
 def test_no_place_for_the_library(cache, tmp_path, monkeypatch):
