@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 from pocketnn.arith import MAX_BITS
 from pocketnn.errors import UsageError
@@ -16,6 +18,7 @@ _EACH_LAYER = ("lr_inv", "init", "weight_limit", "scale")
 _EACH_HIDDEN = ("error_div", "feedback_limit", "activation_div")
 _MAY_BE_EMPTY = ("init", "scale", "feedback_limit")
 _TARGETS = range(-(1 << 15), 1 << 15)
+_MOST = {"epochs": 1 << 20, "batch": 1 << 20, "input_shift": MAX_BITS, "input_centre": 1 << 16}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +91,9 @@ class Recipe:
             self._at_least(name, 0)
         for name in ("batch", "lr_doubling", "gain", "loss_div", "conv", *_EACH_LAYER, *_EACH_HIDDEN):
             self._at_least(name, 1)
-        if self.input_shift > MAX_BITS:
-            raise UsageError(f"input_shift is {self.input_shift}: no word has more than {MAX_BITS} bits")
+        for name, most in _MOST.items():
+            if getattr(self, name) > most:
+                raise UsageError(f"{name} is {getattr(self, name)}: give at most {most}")
         if self.target_on <= self.target_off:
             raise UsageError(f"target_on is {self.target_on}: it must be above target_off, {self.target_off}")
         for name in ("target_on", "target_off"):
@@ -150,3 +154,28 @@ class Recipe:
     def differing(self) -> dict[str, object]:
         """The fields that are not as in the reference, by name."""
         return {f.name: getattr(self, f.name) for f in fields(self) if getattr(self, f.name) != f.default}
+
+    @classmethod
+    def of_data(cls, data: object) -> Recipe:
+        """The opposite of `dataclasses.asdict`, for what comes from a file: lists stand for tuples.
+
+        A field that is not there has its default. Raises UsageError for anything that is no recipe.
+        """
+        if not isinstance(data, Mapping):
+            raise UsageError(f"{str(data)[:40]!r} where a recipe belongs, its fields by name")
+        kinds = {field.name: str(field.type) for field in fields(cls)}
+        given: dict[str, Any] = {}
+        for name, value in data.items():
+            if name not in kinds:
+                raise UsageError(f"{str(name)[:40]!r} is no field of a recipe; a later pocketnn may know it")
+            given[name] = tuple(value) if isinstance(value, list) else value
+            if _kind(given[name]) not in kinds[name].split(" | "):
+                raise UsageError(f"{name} is {str(value)[:40]!r}: {kinds[name]} belongs here")
+        return cls(**given)
+
+
+def _kind(value: object) -> str:
+    """The type of a field's value, as it is written in the class above."""
+    if isinstance(value, tuple):
+        return "tuple[int, ...]" if all(type(number) is int for number in value) else "tuple"
+    return type(value).__name__

@@ -1,40 +1,71 @@
-"""A network read from a weights file, with what the file says of it, ready to be evaluated on any machine."""
+"""A network as a weights file holds it, with the recipe that it was trained by: written, and read to be used again."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pocketnn.arith import MAX_BITS
 from pocketnn.data import Dataset
-from pocketnn.errors import DataError
+from pocketnn.errors import DataError, UsageError
 from pocketnn.machine import Machine
 from pocketnn.nn import Architecture, Network
-from pocketnn.train import EVALUATION_ROWS, Inputs, Progress, evaluate
-from pocketnn.weights import load_weights
+from pocketnn.recipe import Recipe
+from pocketnn.train import EVALUATION_ROWS, Inputs, Progress, architecture_of, evaluate
+from pocketnn.weights import load_weights, save_weights
 
-__all__ = ["Saved", "load_saved", "read_saved"]
+__all__ = ["Saved", "load_saved", "read_saved", "save"]
 
-_NUMBERS = re.compile(r"([1-9][0-9]{0,14}(,[1-9][0-9]{0,14})*)?")
-_LARGEST_DESCRIBED = {"batch": 1 << 20, "input_shift": MAX_BITS, "input_centre": 1 << 16}
+_NUMBERS = re.compile(r"([1-9][0-9]{0,14}(,[1-9][0-9]{0,14})*)?", re.ASCII)
+_ONCE_SAID = ("activation", "batch", "input_shift", "input_centre", "scale", "activation_div")
+_ONCE_LISTED = ("scale", "activation_div")
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """Parameters by name, the network they belong to, rows of a forward pass, and how inputs are divided and
-    centred. certificate: of the training, as the file has it, not verified; empty if there is none."""
+    """Parameters by name, and the recipe that they were trained by: what the network is, and how its training goes on.
+
+    described: whether the file says that recipe. Where it does not, the recipe is the reference's but for what the file
+    says of the network. certificate: of the training, as the file has it, not verified; empty if there is none.
+    """
 
     parameters: Mapping[str, Any]
-    architecture: Architecture
-    rows: int
-    input_shift: int = 0
-    input_centre: int = 0
+    recipe: Recipe
+    described: bool = True
     certificate: str = field(default="", repr=False)
+
+    @property
+    def dims(self) -> tuple[int, ...]:
+        """Layer sizes from input to output, as the parameters have them."""
+        shapes = [np.shape(value) for name, value in self.parameters.items() if name.endswith("_weight")]
+        return (shapes[0][0], *(columns for _, columns in shapes))
+
+    @property
+    def architecture(self) -> Architecture:
+        """The network."""
+        return architecture_of(self.recipe, self.dims[0], self.dims[-1])
+
+    @property
+    def rows(self) -> int:
+        """Rows of a forward pass: a batch where the network normalises over it."""
+        return self.recipe.batch if self.recipe.batch_norm else EVALUATION_ROWS
+
+    def feed(self, m: Machine) -> Inputs:
+        """How images enter the network on `m`."""
+        return Inputs(m, self.recipe.input_shift, self.recipe.input_centre)
+
+    def network(self, m: Machine) -> Network:
+        """The network on `m`."""
+        return Network(m, self.architecture, self.parameters)
+
+    def changed(self, **fields: Any) -> Saved:
+        """The same parameters with these fields of the recipe in place of their own. Raises UsageError for nonsense."""
+        return replace(self, recipe=replace(self.recipe, **fields))
 
     def clamped(self, limit: int) -> Saved:
         """The same network with weights within +-limit."""
@@ -46,9 +77,18 @@ class Saved:
 
     def evaluate(self, m: Machine, dataset: Dataset, progress: Progress | None = None) -> int:
         """Correct predictions on the test images, computed on `m`."""
-        network = Network(m, self.architecture, self.parameters)
-        feed = Inputs(m, self.input_shift, self.input_centre)
-        return evaluate(m, network, dataset.test, self.rows, feed, progress=progress)
+        return evaluate(m, self.network(m), dataset.test, self.rows, self.feed(m), progress=progress)
+
+
+def save(path: Path, network: Network, recipe: Recipe, certificate: str = "") -> None:
+    """Write the parameters that a network has now, and its recipe, to be read by `read_saved`.
+
+    certificate: of the training, if there is one. Raises as `save_weights` does.
+    """
+    meta: dict[str, int | str] = {"recipe": json.dumps(asdict(recipe))}
+    if certificate:
+        meta["certificate"] = certificate
+    save_weights(path, network.parameters(), meta)
 
 
 def load_saved(path: Path, dataset: Dataset, activation: str | None = None) -> Saved:
@@ -57,7 +97,7 @@ def load_saved(path: Path, dataset: Dataset, activation: str | None = None) -> S
     Raises DataError if the file is no network, describes nonsense, or does not go with the data.
     """
     saved = read_saved(path, activation)
-    dims = saved.architecture.dims
+    dims = saved.dims
     if dims[0] != dataset.pixels or dims[-1] != dataset.classes:
         raise DataError(
             f"{path}: a network of {dims[0]} inputs and {dims[-1]} outputs, but {dataset.name} has "
@@ -72,28 +112,28 @@ def read_saved(path: Path, activation: str | None = None) -> Saved:
     Raises DataError if the file is no network or describes nonsense.
     """
     parameters, meta = load_weights(path)
-    widths = [parameters[name].shape for name in parameters if name.endswith("_weight")]
-    dims = (widths[0][0], *(columns for _, columns in widths))
-    batch_norm = any(name.endswith("_gamma") for name in parameters)
-    scale, activation_div = (_numbers(path, meta, name) for name in ("scale", "activation_div"))
-    kind = activation or str(meta.get("activation", "pocket_tanh"))
-    architecture = Architecture(dims, kind, batch_norm, scale, activation_div)
-    rows = _described(path, meta, "batch", 1, 20) if batch_norm else EVALUATION_ROWS
-    shift, centre = (_described(path, meta, name, 0, 0) for name in ("input_shift", "input_centre"))
-    return Saved(parameters, architecture, rows, shift, centre, str(meta.get("certificate", "")))
+    described = "recipe" in meta
+    hidden = [np.shape(value)[1] for name, value in parameters.items() if name.endswith("_weight")][:-1]
+    norm = any(name.endswith("_gamma") for name in parameters)
+    shape = {"hidden": hidden, "batch_norm": norm, "conv": []}
+    try:
+        said = json.loads(str(meta["recipe"])) if described else {**_once_said(meta), **shape}
+        recipe = Recipe.of_data(said)
+        if any(said[name] != value for name, value in shape.items()):
+            raise UsageError(f"it is of another network; the matrices have {shape}")
+        found = Saved(parameters, recipe, described, str(meta.get("certificate", "")))
+        return found.changed(activation=activation) if activation else found
+    except (UsageError, ValueError, LookupError, RecursionError) as error:
+        raise DataError(f"{path}: the description of the network: {error}") from error
 
 
-def _described(path: Path, meta: Mapping[str, int | str], name: str, least: int, default: int) -> int:
-    """A whole number that the weights file says of its network."""
-    value = meta.get(name, default)
-    if not isinstance(value, int) or not least <= value <= _LARGEST_DESCRIBED[name]:
-        raise DataError(f"{path}: {name} is {value!r}; {least} to {_LARGEST_DESCRIBED[name]} belongs here")
-    return value
-
-
-def _numbers(path: Path, meta: Mapping[str, int | str], name: str) -> tuple[int, ...]:
-    """Whole numbers with commas between, that the file says of its network's layers; none if it says nothing."""
-    value = meta.get(name, "")
-    if not isinstance(value, str) or not _NUMBERS.fullmatch(value):
-        raise DataError(f"{path}: {name} is {value!r}; whole numbers from 1, with commas between, belong here")
-    return tuple(int(part) for part in value.split(",")) if value else ()
+def _once_said(meta: Mapping[str, int | str]) -> dict[str, object]:
+    """Fields of the recipe, from files written before they held all of it. Raises UsageError for nonsense."""
+    said: dict[str, object] = {name: meta[name] for name in _ONCE_SAID if name in meta}
+    for name in _ONCE_LISTED:
+        text = said.pop(name, "")
+        if not isinstance(text, str) or not _NUMBERS.fullmatch(text):
+            raise UsageError(f"{name} is {text!r}; whole numbers from 1, with commas between, belong here")
+        if text:
+            said[name] = [int(part) for part in text.split(",")]
+    return said

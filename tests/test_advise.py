@@ -12,7 +12,6 @@ from pocketnn.audit.advise import _Watched
 from pocketnn.data import load_dataset
 from pocketnn.errors import OverflowTrap
 from pocketnn.machine import Machine, Widths
-from pocketnn.nn import Architecture
 from pocketnn.recipe import Recipe
 from pocketnn.saved import Saved
 from pocketnn.train import train
@@ -93,7 +92,7 @@ def test_a_split_sum_is_the_same_sum_and_its_parts_are_watched():
 
 def test_of_saved_weights_the_clamp_is_tried_too():
     parameters = {"fcLast_weight": np.full((12, 3), 9000), "fcLast_bias": np.zeros((1, 3), int)}
-    source = Evaluation("w.npz", Saved(parameters, Architecture((12, 3)), 500, 0, 0), blobs(60))
+    source = Evaluation("w.npz", Saved(parameters, Recipe(())), blobs(60))
     report = audit_source(source, ASKED, (16,), advice=True)
     clamp = next(advice for advice in report.advice if advice.change.startswith("weights"))
     limit = int(clamp.change.split("-")[1])

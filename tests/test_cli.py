@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from pocketnn.cli import main
+from pocketnn.saved import read_saved
 from pocketnn.vectors import VECTOR_BACKENDS
 from pocketnn.weights import load_weights, save_weights
 
@@ -88,7 +89,7 @@ def test_saved_weights_evaluate_to_the_same(tmp_path, name):
     assert result.stdout.splitlines()[0] == f"{data['epochs'][0]['test_correct']} of 200"
     again = json.loads(run("eval", path, "--limit", "200", "--json").stdout)
     assert again["test_correct"] == data["epochs"][0]["test_correct"]
-    assert load_weights(path)[1]["activation"] == "pocket_sigmoid"
+    assert read_saved(path).recipe.activation == "pocket_sigmoid"
 
 
 def test_eval_of_the_reference_weights(golden, datasets):
@@ -429,7 +430,7 @@ def test_saved_weights_remember_what_the_recipe_did_to_the_inputs(tmp_path):
         json.loads(run("eval", path, "--limit", "200", "--json").stdout)["test_correct"]
         == (data["epochs"][-1]["test_correct"])
     )
-    assert load_weights(path)[1]["input_centre"] == 5
+    assert read_saved(path).recipe.input_centre == 5
     uncentred = tmp_path / "u.npz"
     save_weights(uncentred, load_weights(path)[0], {})
     assert run("eval", uncentred, "--limit", "200").stdout != run("eval", path, "--limit", "200").stdout

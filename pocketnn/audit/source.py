@@ -111,8 +111,8 @@ class Evaluation:
 
     def ladders(self) -> Iterator[Ladder]:
         """Inputs divided, weights clamped."""
-        shifts = range(self.saved.input_shift + 1, _BYTE)
-        yield ((f"inputs / 2^{n}", replace(self, saved=replace(self.saved, input_shift=n))) for n in shifts)
+        shifts = range(self.saved.recipe.input_shift + 1, _BYTE)
+        yield ((f"inputs / 2^{n}", replace(self, saved=self.saved.changed(input_shift=n))) for n in shifts)
         limits = _clamps(WEIGHT_LIMIT + 1)
         yield ((f"weights clamped to +-{limit}", replace(self, saved=self.saved.clamped(limit))) for limit in limits)
 

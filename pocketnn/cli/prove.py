@@ -79,8 +79,8 @@ def prove(
                 hidden=dims[1:-1],
                 activation=saved.architecture.activation,
                 batch_norm=saved.architecture.batch_norm,
-                input_shift=saved.input_shift,
-                input_centre=saved.input_centre,
+                input_shift=saved.recipe.input_shift,
+                input_centre=saved.recipe.input_centre,
             )
             certificate = prove_training(Training(recipe, dims[0], dims[-1], inputs), target)
         else:

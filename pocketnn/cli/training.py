@@ -29,12 +29,13 @@ from pocketnn.errors import UsageError
 from pocketnn.machine import Ledger, Machine, Widths
 from pocketnn.prove import Training as Proving
 from pocketnn.prove.search import FREE, Choice, choose
-from pocketnn.prove.stored import CERTIFICATE, as_stored
+from pocketnn.prove.stored import as_stored
 from pocketnn.recipe import Recipe
 from pocketnn.saved import load_saved
+from pocketnn.saved import save as save_network
 from pocketnn.train import Run
 from pocketnn.train import train as train_network
-from pocketnn.weights import check_target, save_weights
+from pocketnn.weights import check_target
 
 __all__ = ["evaluate", "train"]
 
@@ -104,21 +105,7 @@ def train(
             click.echo("\n".join([*_proof_text(choice), _train_text(run, machine.ledger)]))
     finally:
         if save:
-            _save(save, run, recipe, certificate)
-
-
-def _save(path: Path, run: Run, recipe: Recipe, certificate: str) -> None:
-    """The weights, with what else the network is; and the certificate of its training, if there is one."""
-    meta: dict[str, int | str] = {
-        "activation": recipe.activation,
-        "input_shift": recipe.input_shift,
-        "input_centre": recipe.input_centre,
-        "batch": recipe.batch,
-        "scale": ",".join(map(str, recipe.per_layer("scale"))),
-        "activation_div": ",".join(map(str, recipe.per_layer("activation_div"))),
-        **({CERTIFICATE: certificate} if certificate else {}),
-    }
-    save_weights(path, run.network.parameters(), meta)
+            save_network(save, run.network, recipe, certificate)
 
 
 def _chosen(recipe: Recipe, dataset: Dataset, target: Target, options: dict[str, Any]) -> Choice:

@@ -9,10 +9,8 @@ import numpy as np
 from pocketnn.arith import MAX_BITS, Word
 from pocketnn.arith.backend import Integers
 from pocketnn.machine import Machine, Widths
-from pocketnn.nn import Network
 from pocketnn.saved import Saved
 from pocketnn.trace import Program, Recorder
-from pocketnn.train import Inputs
 
 __all__ = ["boundary_images"]
 
@@ -24,12 +22,12 @@ def boundary_images(saved: Saved, word: Word, count: int) -> Integers:
     not. The breakpoints are read from a recorded forward pass: what its first ladders compare with, times what the sums
     are divided by before.
     """
-    if saved.architecture.batch_norm:
-        return np.zeros((0, saved.architecture.dims[0]), np.uint8)
+    if saved.recipe.batch_norm:
+        return np.zeros((0, saved.dims[0]), np.uint8)
     weights = np.asarray(next(x for name, x in saved.parameters.items() if name.endswith("_weight")), np.int64)
     bias = np.asarray(next(x for name, x in saved.parameters.items() if name.endswith("_bias")), np.int64).reshape(-1)
-    offsets = bias - saved.input_centre * weights.sum(axis=0)
-    most = 255 >> saved.input_shift
+    offsets = bias - saved.recipe.input_centre * weights.sum(axis=0)
+    most = 255 >> saved.recipe.input_shift
     units = [(weights[:, j], int(offsets[j])) for j in range(weights.shape[1])]
     found: list[Integers] = []
     for target in dict.fromkeys((*_edges(saved), word.hi, word.hi + 1, word.lo, word.lo - 1)):
@@ -39,7 +37,7 @@ def boundary_images(saved: Saved, word: Word, count: int) -> Integers:
         pixels = next((pixels for pixels in tried if pixels is not None), None)
         if pixels is not None:
             found.append(pixels)
-    images = np.array(found, np.int64).reshape(len(found), weights.shape[0]) << saved.input_shift
+    images = np.array(found, np.int64).reshape(len(found), weights.shape[0]) << saved.recipe.input_shift
     return images.astype(np.uint8)
 
 
@@ -48,10 +46,10 @@ def _edges(saved: Saved) -> Iterator[int]:
     machine, program = Machine(widths=Widths(Word(MAX_BITS))), Program()
     with Recorder(machine, program) as recorder:
         m = machine.over(recorder)
-        network = Network(m, saved.architecture, saved.parameters)
+        network = saved.network(m)
         m.now("test", 0, 1)
-        feed = Inputs(m, saved.input_shift, saved.input_centre)
-        network.forward(feed(np.zeros((1, saved.architecture.dims[0]), np.uint8)))
+        feed = saved.feed(m)
+        network.forward(feed(np.zeros((1, saved.dims[0]), np.uint8)))
     events = [event for _, step in program.steps for event in step]
     made = {event.result.id: event for event in events}
     ladder = next((event for event in events if event.result.code.op.name == "select"), None)

@@ -15,10 +15,8 @@ from pocketnn.export.boundaries import boundary_images
 from pocketnn.export.graph import FEWEST_STEPS
 from pocketnn.init import Rand
 from pocketnn.machine import Machine
-from pocketnn.nn import Network
 from pocketnn.recipe import Recipe
 from pocketnn.saved import Saved
-from pocketnn.train import Inputs
 
 __all__ = ["run_boundaries", "run_inference", "run_training"]
 
@@ -37,8 +35,8 @@ def run_inference(m: Machine, saved: Saved, dataset: Dataset, steps: int) -> Non
     images = np.concatenate([np.array(designed, np.uint8), edges, dataset.test.images])
     if steps * rows > len(images):
         raise UsageError(f"{steps} steps of {rows} images, but there are {len(images)}; ask for fewer")
-    network = Network(m, saved.architecture, saved.parameters)
-    feed = Inputs(m, saved.input_shift, saved.input_centre)
+    network = saved.network(m)
+    feed = saved.feed(m)
     for step in range(1, steps + 1):
         m.now("test", 0, step)
         network.predict(network.forward(feed(images[(step - 1) * rows : step * rows])))
@@ -58,9 +56,9 @@ def run_training(m: Machine, saved: Saved, dataset: Dataset, recipe: Recipe, ste
     if recipe.jitter:
         raise UsageError("jitter moves every batch by another index table, and a device repeats one step; leave it out")
     rand = Rand(recipe.seed)
-    network = Network(m, saved.architecture, saved.parameters)
+    network = saved.network(m)
     learner = Learner(m, network, replace(recipe, hidden=saved.architecture.dims[1:-1]), rand)
-    feed = Inputs(m, saved.input_shift, saved.input_centre)
+    feed = saved.feed(m)
     on, off = np.int16(recipe.target_on), np.int16(recipe.target_off)
     targets = np.where(np.arange(dataset.classes) == labels[:, None], on, off)
     order = list(range(len(labels)))

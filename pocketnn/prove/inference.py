@@ -11,21 +11,20 @@ import numpy as np
 from pocketnn.arith import MAX_BITS, Ranges, Span, Vector, Word
 from pocketnn.audit.verdict import Target
 from pocketnn.machine import Machine, Widths
-from pocketnn.nn import Network, layer_names
+from pocketnn.nn import layer_names
 from pocketnn.prove.certificate import Attaining, Certificate, Counterexample, Examined, Program, SiteBound, examine
 from pocketnn.prove.listing import Listing
 from pocketnn.saved import Saved
-from pocketnn.train import Inputs
 
 __all__ = ["program_of", "prove_inference"]
 
 
 def program_of(saved: Saved, inputs: tuple[int, int]) -> Program:
     """Evaluation of any images whose pixels lie within `inputs`, as a program on ranges; nothing carries over."""
-    rows = saved.rows if saved.architecture.batch_norm else 1  # rows are independent but for their statistics
+    rows = saved.rows if saved.recipe.batch_norm else 1  # rows are independent but for their statistics
 
     def program(m: Machine) -> dict[str, tuple[Ranges, Ranges]]:
-        _forward(m, saved, Ranges((rows, saved.architecture.dims[0]), *inputs))
+        _forward(m, saved, Ranges((rows, saved.dims[0]), *inputs))
         return {}
 
     return program
@@ -44,13 +43,13 @@ def prove_inference(saved: Saved, inputs: tuple[int, int], target: Target) -> Ce
         "inference",
         target,
         {
-            "dims": list(saved.architecture.dims),
+            "dims": list(saved.dims),
             "activation": saved.architecture.activation,
-            "batch_norm": saved.architecture.batch_norm,
-            "rows": saved.rows if saved.architecture.batch_norm else None,
+            "batch_norm": saved.recipe.batch_norm,
+            "rows": saved.rows if saved.recipe.batch_norm else None,
             "inputs": list(inputs),
-            "input_shift": saved.input_shift,
-            "input_centre": saved.input_centre,
+            "input_shift": saved.recipe.input_shift,
+            "input_centre": saved.recipe.input_centre,
         },
         attaining.sites,
         attaining=attaining.bounds,
@@ -61,13 +60,13 @@ def prove_inference(saved: Saved, inputs: tuple[int, int], target: Target) -> Ce
 
 
 def _forward(m: Machine, saved: Saved, images: Any) -> None:
-    network = Network(m, saved.architecture, saved.parameters)
-    network.predict(network.forward(Inputs(m, saved.input_shift, saved.input_centre)(images)))
+    network = saved.network(m)
+    network.predict(network.forward(saved.feed(m)(images)))
 
 
 def _first(saved: Saved) -> str:
     """Name of the first layer."""
-    return layer_names(len(saved.architecture.dims) - 1)[0]
+    return layer_names(len(saved.dims) - 1)[0]
 
 
 def _extreme_images(saved: Saved, inputs: tuple[int, int]) -> np.ndarray[Any, Any]:

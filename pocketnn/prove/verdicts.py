@@ -24,7 +24,7 @@ def proved_by(source: Source, inputs: tuple[int, int] = (0, 255)) -> Proved:
         case Training():
             dataset = source.dataset
             return _proved(training.Training(source.recipe, dataset.pixels, dataset.classes, inputs).run)
-        case Evaluation() if not source.saved.architecture.batch_norm:  # whose last batch may be a short one
+        case Evaluation() if not source.saved.recipe.batch_norm:  # whose last batch may be a short one
             return _proved(inference.program_of(source.saved, inputs))
         case _:
             return never_proved
@@ -37,7 +37,7 @@ def certificate_on(source: Source, target: Target, inputs: tuple[int, int] = (0,
             dataset = source.dataset
             plan = training.Training(source.recipe, dataset.pixels, dataset.classes, inputs)
             return training.certify(plan, target, len(dataset.train.labels))
-        case Evaluation() if not source.saved.architecture.batch_norm:
+        case Evaluation() if not source.saved.recipe.batch_norm:
             return inference.prove_inference(source.saved, inputs, target)
         case _:
             return None
@@ -78,7 +78,7 @@ def unproved(source: Source) -> Iterator[str]:
         images = source.dataset.test.images
         if images.size and not lo <= images.min() <= images.max() <= hi:
             yield f"it is about pixels {lo}..{hi}, the images have {images.min()}..{images.max()}"
-        said = (source.saved.architecture, source.saved.input_shift, source.saved.input_centre)
+        said = (source.saved.architecture, source.saved.recipe.input_shift, source.saved.recipe.input_centre)
         if said != (architecture_of(recipe, claim.pixels, claim.classes), recipe.input_shift, recipe.input_centre):
             yield "it is about another network"
     if isinstance(source, Replayed):

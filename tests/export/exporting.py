@@ -33,7 +33,7 @@ def digits(algorithm="dfa", hidden=(16,), activation="pocket_tanh", batch_norm=F
     """An untrained network for the digits; "bp" has drawn weights, "dfa" zeros."""
     architecture = Architecture((64, *hidden, 10), activation, batch_norm)
     parameters = architecture.drawn(Rand(seed)) if algorithm == "bp" else architecture.zeros()
-    return Saved(parameters, architecture, 4, 0, 0)
+    return Saved(parameters, Recipe(hidden, activation, algorithm, batch_norm, batch=4, lr_inv=100))
 
 
 def machine(bits, overflow=Overflow.WRAP, **roles):

@@ -19,7 +19,11 @@ BOUNDS = {  # of the ladder on sum / unit, and the unit
 
 def sums(saved, images):
     weights, bias = np.array(saved.parameters["fc1_weight"]), np.array(saved.parameters["fc1_bias"])
-    return (images.astype(int) >> saved.input_shift) @ weights - saved.input_centre * weights.sum(axis=0) + bias
+    return (
+        (images.astype(int) >> saved.recipe.input_shift) @ weights
+        - saved.recipe.input_centre * weights.sum(axis=0)
+        + bias
+    )
 
 
 def trained(name):
@@ -34,7 +38,7 @@ def trained(name):
 @pytest.mark.parametrize(("shift", "centre"), [(0, 0), (1, 0), (0, 128)])
 def test_the_first_sums_lie_on_breakpoints_and_bounds(name, shift, centre):
     """On both sides of each breakpoint, as the truncating division sees it, and of each bound of the register."""
-    saved = replace(trained(name), input_shift=shift, input_centre=centre)
+    saved = trained(name).changed(input_shift=shift, input_centre=centre)
     reached = sums(saved, boundary_images(saved, Word(16), 100))
     bounds, unit = BOUNDS[name]
     scaled = np.trunc(reached / unit).astype(int)

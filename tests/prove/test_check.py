@@ -11,7 +11,6 @@ import pytest
 from pocketnn.arith import Overflow, Ranges, Role, Tensor
 from pocketnn.audit import Target
 from pocketnn.machine import Widths
-from pocketnn.nn import Architecture
 from pocketnn.prove import Certificate, Training, as_data, prove_inference, prove_training
 from pocketnn.prove.certificate import examine
 from pocketnn.prove.check import check, main
@@ -190,7 +189,7 @@ def test_exit_codes(tmp_path, capsys):
 
 
 def test_a_network_that_is_not_proved_lists_no_steps():
-    saved = Saved({"fcLast_weight": [[100]], "fcLast_bias": [[0]]}, Architecture((1, 1), "as_is"), 1, 0, 0)
+    saved = Saved({"fcLast_weight": [[100]], "fcLast_bias": [[0]]}, Recipe((), "as_is"))
     data = as_data(prove_inference(saved, (0, 255), Target(Widths.of(8), Overflow.WRAP)))
     assert not data["proved"]
     assert data["steps"] == []

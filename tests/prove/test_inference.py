@@ -11,11 +11,11 @@ from pocketnn.activations import ACTIVATIONS
 from pocketnn.arith import MAX_BITS, Overflow, Role, Vector, Word
 from pocketnn.audit import Target
 from pocketnn.machine import Machine, Widths
-from pocketnn.nn import Architecture, Network
+from pocketnn.nn import Architecture
 from pocketnn.prove import as_data, as_text, prove_inference
 from pocketnn.prove.check import check
+from pocketnn.recipe import Recipe
 from pocketnn.saved import Saved, read_saved
-from pocketnn.train import Inputs
 
 
 def target(word=32, accumulator=None, overflow=Overflow.WRAP):
@@ -24,8 +24,8 @@ def target(word=32, accumulator=None, overflow=Overflow.WRAP):
 
 def emulate(saved, images, widths=None, overflow=Overflow.WRAP):
     m = Machine(Vector(measure=True), widths or Widths(Word(MAX_BITS)), overflow)
-    network = Network(m, saved.architecture, saved.parameters)
-    network.predict(network.forward(Inputs(m, saved.input_shift, saved.input_centre)(np.asarray(images))))
+    network = saved.network(m)
+    network.predict(network.forward(saved.feed(m)(np.asarray(images))))
     return m.ledger
 
 
@@ -76,7 +76,11 @@ def networks(draw, most=5):
     reach = draw(st.sampled_from([1, 10, 1000, 32767]))
     shapes = {name: np.shape(value) for name, value in architecture.zeros().items()}
     parameters = {name: rng.integers(-reach, reach + 1, shape) for name, shape in shapes.items()}
-    return Saved(parameters, architecture, draw(st.integers(1, 4)), draw(st.integers(0, 4)), draw(st.integers(0, 3)))
+    recipe = Recipe(
+        dims[1:-1], architecture.activation, batch_norm=architecture.batch_norm, batch=draw(st.integers(1, 4)),
+        input_shift=draw(st.integers(0, 4)), input_centre=draw(st.integers(0, 3)),
+    )  # fmt: skip
+    return Saved(parameters, recipe)
 
 
 def check_inference(draw, saved):
@@ -85,7 +89,7 @@ def check_inference(draw, saved):
     machine = target(draw(st.integers(2, MAX_BITS)), draw(st.integers(2, MAX_BITS)), draw(st.sampled_from(Overflow)))
     certificate = prove_inference(saved, inputs, machine)
     rng = np.random.default_rng(0)
-    images = rng.integers(inputs[0], inputs[1] + 1, (saved.rows, saved.architecture.dims[0]))
+    images = rng.integers(inputs[0], inputs[1] + 1, (saved.recipe.batch, saved.dims[0]))
     if certificate.proved:
         ledger = emulate(saved, images, machine.widths, machine.overflow)
         assert not ledger.overflowed
@@ -124,7 +128,7 @@ def test_what_is_called_attained_is_the_exhaustive_range(name, seed):
         "fcLast_weight": rng.integers(-reach, reach + 1, (2, 2)),
         "fcLast_bias": rng.integers(-9, 10, (1, 2)),
     }
-    saved = Saved(parameters, Architecture((3, 2, 2), name), 1, 0, 0)
+    saved = Saved(parameters, Recipe((2,), name))
     certificate = prove_inference(saved, (-2, 4), target())
     ledger = emulate(saved, list(itertools.product(range(-2, 5), repeat=3)))
     for site in certificate.sites:
@@ -141,13 +145,13 @@ def test_what_is_called_attained_is_the_exhaustive_range(name, seed):
 def test_a_sum_can_fit_in_its_order_alone():
     """+24000 and -24000 in turn never leave 16 bits; all the positive ones first would."""
     parameters = {"fcLast_weight": [[6000], [-6000]] * 4, "fcLast_bias": [[0]]}
-    certificate = prove_inference(Saved(parameters, Architecture((8, 1), "as_is"), 1, 0, 0), (4, 4), target(16))
+    certificate = prove_inference(Saved(parameters, Recipe((), "as_is")), (4, 4), target(16))
     assert certificate.proved
     site = next(site for site in certificate.sites if site.site == "fcLast.forward.mac")
     assert (site.span.least, site.span.most, site.bits, site.fits) == (-96000, 96000, 18, True)
     assert check(as_data(certificate)) == []
     assert any("fits *" in line for line in as_text(certificate))
-    assert not prove_inference(Saved(parameters, Architecture((8, 1), "as_is"), 1, 0, 0), (4, 8), target(16)).proved
+    assert not prove_inference(Saved(parameters, Recipe((), "as_is")), (4, 8), target(16)).proved
 
 
 def test_saturation_and_roles(mnist):

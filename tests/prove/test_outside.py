@@ -12,8 +12,8 @@ import pytest
 from pocketnn.arith import Overflow
 from pocketnn.audit import Target
 from pocketnn.machine import Widths
-from pocketnn.nn import Architecture
 from pocketnn.prove import prove_inference
+from pocketnn.recipe import Recipe
 from pocketnn.saved import Saved
 
 pytestmark = pytest.mark.mcu
@@ -73,7 +73,7 @@ def test_eva_agrees(eva, tmp_path, bits, reach, seed):
     weights = rng.integers(-reach, reach + 1, (INPUTS, OUTPUTS))
     biases = rng.integers(-2, 3, (1, OUTPUTS))
     hi = 7 if bits == 8 else 255
-    saved = Saved({"fcLast_weight": weights, "fcLast_bias": biases}, Architecture((INPUTS, OUTPUTS), "as_is"), 1, 0, 0)
+    saved = Saved({"fcLast_weight": weights, "fcLast_bias": biases}, Recipe((), "as_is"))
     certificate = prove_inference(saved, (0, hi), Target(Widths.of(48, bits), Overflow.WRAP))
     sums = {site.site: site for site in certificate.sites}
     fits = sums["fcLast.forward.mac"].fits and sums["fcLast.forward.add"].fits

@@ -156,7 +156,9 @@ def test_weights_outside_what_is_assumed_prove_nothing(trained, tmp_path):
 
 def test_another_network_or_other_pixels_prove_nothing(trained, tmp_path):
     parameters, meta = load_weights(trained[0])
-    save_weights(tmp_path / "m.npz", parameters, {**meta, "input_shift": 1})
+    save_weights(
+        tmp_path / "m.npz", parameters, {**meta, "recipe": json.dumps({**json.loads(meta["recipe"]), "input_shift": 1})}
+    )
     assert "it is about another network" in verdicts(tmp_path / "m.npz", "--limit", 60)[1]
     data = load_dataset("digits", 60)
     training, _ = claimed(str(meta[CERTIFICATE]))

@@ -11,7 +11,6 @@ from pocketnn.arith import Overflow, Vector
 from pocketnn.audit import Evaluation, Target, Training
 from pocketnn.cli import main
 from pocketnn.machine import Machine, Widths
-from pocketnn.nn import Architecture
 from pocketnn.prove.verdicts import proved_by
 from pocketnn.recipe import Recipe
 from pocketnn.saved import Saved
@@ -44,12 +43,12 @@ def test_a_training_that_is_proved_as_a_whole_is_proved_at_every_site_but_the_ep
 
 def test_evaluations_and_batch_normalisation():
     parameters = {"fcLast_weight": np.ones((12, 3), int), "fcLast_bias": np.zeros((1, 3), int)}
-    saved = Saved(parameters, Architecture((12, 3)), 500, 0, 0)
+    saved = Saved(parameters, Recipe(()))
     target = Target(Widths.of(16), Overflow.WRAP)
     assert proved_by(Evaluation("w", saved, blobs()))(target, "fcLast.forward.mac")  # 12 * 255 fits
     assert not proved_by(Evaluation("w", saved, blobs()))(Target(Widths.of(12), Overflow.WRAP), "fcLast.forward.mac")
     norm = {"fcLast_gamma": np.ones((1, 3), int), "fcLast_beta": np.zeros((1, 3), int)}
-    normed = Saved({**parameters, **norm}, Architecture((12, 3), batch_norm=True), 7, 0, 0)
+    normed = Saved({**parameters, **norm}, Recipe((), batch_norm=True, batch=7))
     assert not proved_by(Evaluation("w", normed, blobs()))(target, "fcLast.forward.mac")
     assert not proved_by(Training(blobs(), Recipe(batch_norm=True)))(target, "fc1.forward.mac")
 
