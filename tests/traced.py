@@ -114,8 +114,8 @@ def chain_of(path):
         extras = [[seal(r) for r in found[table] if r[column] == row[0]] for table, column in where.items()]
         text = compact([list(row[:7]), *extras])
         links.append(hashlib.sha256(links[-1] + row[7].encode() + text).digest())
-    for _, status, steps, events, _ in found["ending"]:
-        links.append(hashlib.sha256(links[-1] + compact([status, steps, events])).digest())
+    for _, *ending, _ in found["ending"]:
+        links.append(hashlib.sha256(links[-1] + compact(ending)).digest())
     return links
 
 

@@ -58,9 +58,7 @@ class Replayed:
             found = subject_from_text(trace.header[ABOUT])
         else:
             found = Subject(trace.path.name, f"{len(trace.steps)} recorded steps, {trace.events} events")
-        if trace.status is None:
-            return replace(found, description=f"{found.description}; cut off after step {len(trace.steps)}")
-        return found
+        return replace(found, description=f"{found.description}; {trace.part}") if trace.part else found
 
     def run(self, machine: Machine, progress: Progress | None = None) -> Scores:
         """Play every step on `machine`; the scores are those that the live run would have had there."""

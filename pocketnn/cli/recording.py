@@ -55,7 +55,7 @@ def recording(machine: Machine, source: Source, options: dict[str, Any], certifi
             f"--trace-steps {first}:{last or ''} has nothing to record; this run has the steps 1 to {steps}"
         )
     about = {ABOUT: subject_to_text(source.subject), **({CERTIFICATE: certificate} if certificate else {})}
-    with record(machine, path, level == "full", first, last, about) as recorded:
+    with record(machine, path, level == "full", first, last, about, of=steps) as recorded:
         if isinstance(source, Training | Evaluation):
             expected = estimate(source, machine, level == "full", first, last)
             if expected.size > _LONG:

@@ -12,7 +12,7 @@ import click
 from pocketnn.arith import Overflow
 from pocketnn.audit.data import flags_data, witness_data
 from pocketnn.cli.options import MODES, WORD, WidthsText, json_option, progress_line, widths_of
-from pocketnn.cli.trace import INCOMPLETE
+from pocketnn.cli.trace import exit_code
 from pocketnn.machine import Widths
 from pocketnn.trace import BACKENDS, Divergence, Replay, Trace, what_if
 from pocketnn.trace import replay as replay_trace
@@ -47,7 +47,8 @@ def replay(
     first to differ.
 
     Exit codes: 0 identical; 1 diverged; 2 bad usage, or no trace; 3 damaged or changed; 4 identical, but the recording
-    was cut off; 5 a format or an arithmetic that this release does not know.
+    is a part of a run (cut off, or recorded with --trace-steps); 5 a format or an arithmetic that this release does
+    not know.
     """
     with Trace(file) as trace:
         elsewhere = word is not None or accumulator is not None or overflow is not None
@@ -60,12 +61,13 @@ def replay(
             found = replay_trace(trace, backend, from_step, to_step, progress_line())
             machine = f"{trace.widths} {trace.overflow.value}"
     click.echo(json.dumps(_data(found, machine, backend)) if as_json else _text(found, machine, elsewhere))
-    sys.exit(1 if found.first else INCOMPLETE if found.status is None else 0)
+    sys.exit(1 if found.first else exit_code(found.part))
 
 
 def _text(found: Replay, machine: str, elsewhere: bool) -> str:
     verdict = "DIVERGED" if found.first else "identical"
-    lines = [f"{found.steps} steps, {found.events} events on {machine}: {verdict}"]
+    held = f"; {found.part}" if found.part else ""
+    lines = [f"{found.steps} steps, {found.events} events on {machine}: {verdict}{held}"]
     if found.first:
         lines.append(f"first: {found.first}")
         lines.append(f"{found.later} later events differ too")
@@ -74,10 +76,6 @@ def _text(found: Replay, machine: str, elsewhere: bool) -> str:
         lines.append(f"{flags.events} overflows in {flags.elements} elements, {flags.corrupted} corrupted")
         if found.ledger.first:
             lines.append(f"first overflow: {found.ledger.first}")
-    if found.status is None:
-        lines.append("the recording was cut off here: its run was killed, or goes on still")
-    elif found.status != "complete":
-        lines.append(f"the recorded run ended here: {found.status}")
     return "\n".join(lines)
 
 
@@ -92,6 +90,7 @@ def _data(found: Replay, machine: str, backend: str) -> dict[str, Any]:
         "first": None if found.first is None else _first(found.first),
         "later": found.later,
         "status": found.status,
+        "part": found.part,
         "flags": flags_data(found.ledger.flags),
         "first_overflow": witness_data(found.ledger.first),
     }

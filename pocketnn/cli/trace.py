@@ -15,9 +15,9 @@ from pocketnn.trace import Trace, verify
 from pocketnn.trace.diff import difference
 from pocketnn.trace.dump import event_data, event_line, events_of, scalar_data, scalar_line, scalars_of
 
-__all__ = ["trace"]
+__all__ = ["exit_code", "trace"]
 
-INCOMPLETE = 4  # exit code: everything that is there is right, but the recording was cut off
+INCOMPLETE = 4  # exit code: everything that is there is right, but it is a part
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
@@ -26,16 +26,22 @@ file_argument = click.argument("file", type=click.Path(path_type=Path))
 def trace() -> None:
     """Look into trace files.
 
-    Exit codes: 0 all is well; 1 two traces differ; 2 bad usage, or no trace; 3 damaged or changed; 4 cut off; 5 written
-    in a format or for an arithmetic that this release does not know.
+    Exit codes: 0 all is well; 1 two traces differ; 2 bad usage, or no trace; 3 damaged or changed; 4 all is well, but
+    it is a part of a run (cut off, or recorded with --trace-steps); 5 written in a format or for an arithmetic that
+    this release does not know.
     """
+
+
+def exit_code(*parts: str | None) -> int:
+    """Of a command that found nothing wrong in recordings of these parts of their runs."""
+    return INCOMPLETE if any(parts) else 0
 
 
 @trace.command()
 @file_argument
 @json_option
 def info(file: Path, as_json: bool) -> None:
-    """Say what FILE is: program, machine, steps, sites, size. Exit code 4 if the recording was cut off."""
+    """Say what FILE is: program, machine, steps, sites, size. Exit code 4 if it is a part of a run."""
     with Trace(file) as opened:
         subject = Replayed(opened).subject
         phases = Counter(step.moment.phase for step in opened.steps)
@@ -46,6 +52,7 @@ def info(file: Path, as_json: bool) -> None:
             "machine": f"{opened.widths} {opened.overflow.value}",
             "pocketnn": opened.header.get("pocketnn"),
             "status": opened.status,
+            "part": opened.part,
             "steps": len(opened.steps),
             "events": opened.events,
             "phases": dict(phases),
@@ -60,32 +67,23 @@ def info(file: Path, as_json: bool) -> None:
         click.echo(f"recorded on {found['machine']} by pocketnn {found['pocketnn']}, level {found['level']}")
         steps = ", ".join(f"{count} {phase}" for phase, count in phases.items())
         click.echo(f"{found['steps']} steps ({steps}), {found['events']} events at {found['sites']} sites")
-        click.echo(f"{found['bytes']} bytes, {_ended(found['status'], found['steps'])}")
-    _leave(found["status"])
-
-
-def _ended(status: str | None, steps: int) -> str:
-    return status or f"cut off after step {steps}"
-
-
-def _leave(status: str | None) -> None:
-    if status is None:
-        click.get_current_context().exit(INCOMPLETE)
+        click.echo(f"{found['bytes']} bytes, {found['part'] or found['status']}")
+    click.get_current_context().exit(exit_code(found["part"]))
 
 
 @trace.command("verify")
 @file_argument
 @json_option
 def check(file: Path, as_json: bool) -> None:
-    """Recompute the hash chain of FILE. Exit code 3 if anything was changed, 4 if the recording was cut off."""
+    """Recompute the hash chain of FILE. Exit code 3 if anything was changed, 4 if it is a part of a run."""
     found = verify(file, progress_line())
     if as_json:
         data = {"schema": "pocketnn-trace-verify/1", "steps": found.steps, "events": found.events}
-        click.echo(json.dumps({**data, "status": found.status, "chain": found.chain}))
+        click.echo(json.dumps({**data, "status": found.status, "part": found.part, "chain": found.chain}))
     else:
-        click.echo(f"{found.steps} steps, {found.events} events, {_ended(found.status, found.steps)}")
+        click.echo(f"{found.steps} steps, {found.events} events, {found.part or found.status}")
         click.echo(f"chain {found.chain}")
-    _leave(found.status)
+    click.get_current_context().exit(exit_code(found.part))
 
 
 @trace.command()
@@ -99,7 +97,7 @@ def dump(
 ) -> None:
     """Print a line per event, or with --scalar a line per register operation inside one event.
 
-    With --json each line is a JSON object.
+    With --json each line is a JSON object. If FILE is a part of a run, stderr says so and the exit code is 4.
     """
     with Trace(file) as opened:
         if scalar:
@@ -108,6 +106,9 @@ def dump(
         else:
             for event in events_of(opened, *steps):
                 click.echo(json.dumps(event_data(event)) if as_json else event_line(event))
+        if opened.part:
+            click.echo(f"{file}: {opened.part}", err=True)
+        click.get_current_context().exit(exit_code(opened.part))
 
 
 @trace.command()
@@ -115,11 +116,14 @@ def dump(
 @click.argument("other", type=click.Path(path_type=Path))
 @json_option
 def diff(one: Path, other: Path, as_json: bool) -> None:
-    """Print the first difference of two traces. Exit code 1 if there is one."""
+    """Print the first difference of two traces. Exit code 1 if there is one, 4 if there is none in parts of runs."""
     with Trace(one) as a, Trace(other) as b:
         found = difference(a, b, progress_line())
+        parts = {str(file): opened.part for file, opened in ((one, a), (other, b)) if opened.part}
     if as_json:
-        click.echo(json.dumps({"schema": "pocketnn-trace-diff/1", "same": not found, "first": found}))
+        data = {"schema": "pocketnn-trace-diff/1", "same": not found, "first": found, "parts": parts}
+        click.echo(json.dumps(data))
     else:
-        click.echo("\n".join(found) if found else "no difference")
-    click.get_current_context().exit(1 if found else 0)
+        held = [f"{file}: {part}" for file, part in parts.items()]
+        click.echo("\n".join([*(found or [f"no difference{' in what is there' if held else ''}"]), *held]))
+    click.get_current_context().exit(1 if found else exit_code(*parts.values()))

@@ -4,7 +4,7 @@ chain_0 = SHA-256(JSON of the header's rows, sorted); chain_n = SHA-256(chain_(n
 the step's column of that name and text is the JSON of `[step, codes, plans, leaves, blocks, checkpoints, results]`:
 the step's row up to `events`, then the rows that came with it, in order of id, columns in the order of `schema.py`,
 blobs as the hexadecimal SHA-256 of their bytes. The ending closes it with SHA-256(chain_n + JSON of `[status, steps,
-events]`). JSON without white space, characters beyond ASCII escaped.
+events, seen]`; format 1 has no `seen`). JSON without white space, characters beyond ASCII escaped.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def extended(chain: bytes, figures: str, step: Row, extras: Sequence[Sequence[Ro
 
 
 def closed(chain: bytes, ending: Row) -> bytes:
-    """The chain after the end. ending: status, steps, events."""
+    """The chain after the end. ending: its row from `status` to the last column before `chain`."""
     return hashlib.sha256(chain + _text(ending)).digest()
 
 

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from pocketnn.arith import SEMANTICS, op_table_digest
 from pocketnn.errors import CorruptError, DataError, VersionError
-from pocketnn.trace.schema import APPLICATION_ID, COLUMNS, FORMAT, MAX_TEXT, SCHEMA
+from pocketnn.trace.schema import APPLICATION_ID, FORMATS, MAX_TEXT, columns_of, schema_of
 
 __all__ = ["corruption", "is_trace", "opened"]
 
@@ -74,13 +74,13 @@ def _check(db: sqlite3.Connection, path: Path) -> None:
     ((version,),) = db.execute("PRAGMA user_version")
     if application != APPLICATION_ID:
         raise DataError(f"{path}: an SQLite file, but not a trace (application id {application:#x})")
-    if version != FORMAT:
-        raise VersionError(f"{path}: trace format {version}; this release reads format {FORMAT}")
+    if version not in FORMATS:
+        raise VersionError(f"{path}: trace format {version}; this release reads {' and '.join(map(str, FORMATS))}")
     found = {sql for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-    if found != set(SCHEMA):
-        odd = sorted(found ^ set(SCHEMA), key=str)[0]
+    if found != set(schema_of(version)):
+        odd = sorted(found ^ set(schema_of(version)), key=str)[0]
         raise CorruptError(f"{path}: its tables are not those of a trace: {str(odd)[:80]!r}")
-    for table, columns in COLUMNS.items():
+    for table, columns in columns_of(version).items():
         _check_types(db, table, columns)
     header = dict(db.execute("SELECT key, value FROM header"))
     for key, ours in (("semantics", str(SEMANTICS)), ("ops", op_table_digest())):

@@ -14,10 +14,10 @@ __all__ = ["difference"]
 def difference(a: Trace, b: Trace, progress: Callable[[str, int, int], None] | None = None) -> list[str]:
     """What differs first, in lines for people; empty if both record the same run on the same machine.
 
-    The releases that wrote them and their levels do not count. Leaf values are compared through the digests of the
-    events that loaded them.
+    The releases that wrote them, their levels, and which steps were to be recorded do not count. Leaf values are
+    compared through the digests of the events that loaded them.
     """
-    for key in sorted((a.header.keys() | b.header.keys()) - {"pocketnn"}):
+    for key in sorted((a.header.keys() | b.header.keys()) - {"pocketnn", "steps"}):
         ours, theirs = a.header.get(key), b.header.get(key)
         if ours != theirs:
             return [f"header {key}:", f"  {ours}", f"  {theirs}"]

@@ -22,6 +22,7 @@ from pocketnn.trace.digest import register_dtype
 from pocketnn.trace.event import Code, Moment, params_from_text
 from pocketnn.trace.figures import Figures, entries_from_text, figures_of
 from pocketnn.trace.leaves import decoded, inflated, size_of, unpacked
+from pocketnn.trace.part import ENDED, part_of, window_from_text
 from pocketnn.trace.schema import MAX_ELEMENTS
 
 __all__ = ["Recorded", "Step", "Trace"]
@@ -53,7 +54,8 @@ class Trace:
     """A trace file opened for reading; a context manager.
 
     header: texts by name. codes, plans, steps: as recorded. full: whether results are stored too. status: how the run
-    ended; None if the file has no ending (the run was killed, or is still going on).
+    ended; None if the file has no ending (the run was killed, or is still going on). part: which part of its run it
+    holds, in words ("PARTIAL: steps 1 to 1 of 8"); None if it holds the whole.
 
     Raises DataError if it is no trace, VersionError for another format or semantics, CorruptError where the file
     contradicts itself.
@@ -78,10 +80,7 @@ class Trace:
         self.steps = self._read_steps()
         self._firsts = [step.first_event for step in self.steps]
         self.events = sum(step.events for step in self.steps)
-        endings = list(self.rows("SELECT status, steps, events, id FROM ending"))
-        if len(endings) > 1 or (endings and endings[0][1:] != (len(self.steps), self.events, 1)):
-            raise CorruptError(f"its ending {endings} does not match {len(self.steps)} steps and {self.events} events")
-        self.status: str | None = endings[0][0] if endings else None
+        self._read_ending()
         self.full = next(self.rows("SELECT event FROM result LIMIT 1"), None) is not None
         self._first_rows = [row[0] for row in self.rows("SELECT first_row FROM block ORDER BY id")]
         self._blocks: dict[int, list[bytes]] = {}
@@ -130,6 +129,20 @@ class Trace:
             steps.append(Step(number, Moment(phase, epoch, step), plan, first_event, events))
             first += events
         return steps
+
+    def _read_ending(self) -> None:
+        ((version,),) = self.rows("PRAGMA user_version")
+        endings = list(self.rows("SELECT * FROM ending"))
+        number, status, steps, events, *seen = (
+            endings[0][:-1] if endings else (1, None, len(self.steps), self.events, None)
+        )
+        if len(endings) > 1 or (number, steps, events) != (1, len(self.steps), self.events):
+            raise CorruptError(f"its ending does not match {len(self.steps)} steps and {self.events} events")
+        if status not in (*ENDED, None):
+            raise CorruptError(f"its ending says {status[:40]!r}; a run ends {', '.join(ENDED)}")
+        self.status: str | None = status
+        window = None if version == 1 else window_from_text(self.header.get("steps", ""))
+        self.part = part_of(window, len(self.steps), status, seen[0] if seen else None)
 
     def between(self, first: int = 1, last: int | None = None) -> list[Step]:
         """The steps first..last; all to the end for None. Raises UsageError for steps that are not there."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from pocketnn import __version__
 from pocketnn.arith import SEMANTICS, op_table_digest
-from pocketnn.errors import RecordingError
+from pocketnn.errors import RecordingError, UsageError
 from pocketnn.machine import Machine
+from pocketnn.trace.part import Window
 from pocketnn.trace.recorder import Recorder
 from pocketnn.trace.writer import Writer
 
@@ -25,15 +26,22 @@ def record(
     first: int = 1,
     last: int | None = None,
     about: Mapping[str, str] | None = None,
+    of: int | None = None,
 ) -> Iterator[Machine]:
     """A machine like `machine` whose every op goes into the trace file `path`, with its exact range.
 
     full: store results too, not only their digests. first, last: which steps to record, from 1; the build before the
-    first step counts as 1. about: more for the header, texts by name. The file says how the run ended: "complete",
-    "interrupted" (ctrl-C) or "failed" (any other exception); one that was killed says nothing. Raises UsageError if the
-    file exists, RecordingError if it cannot be written.
+    first step counts as 1. about: more for the header, texts by name. of: how many steps the run has, where that is
+    known: a recording that breaks off then says what of. The file says how the run ended: "complete", "interrupted"
+    (ctrl-C) or "failed" (any other exception), and how many steps it had; one that was killed says nothing. Raises
+    UsageError if the file exists, RecordingError if it cannot be written.
     """
-    writer = Writer(Path(path), {**(about or {}), **_header(machine)}, full)
+    header = _header(machine, Window(first, last, of))
+    if taken := header.keys() & (about or {}).keys():
+        raise UsageError(
+            f"about: {', '.join(sorted(taken))} is what pocketnn itself says in the header; name it otherwise"
+        )
+    writer = Writer(Path(path), {**(about or {}), **header}, full)
     recorder = Recorder(machine.over(machine.backend.measuring()), writer, first, last)
     try:
         with recorder:
@@ -41,15 +49,19 @@ def record(
     except KeyboardInterrupt:
         with contextlib.suppress(RecordingError):
             recorder.settle()  # which may be what was interrupted
-        writer.close("interrupted")
+        writer.close("interrupted", recorder.steps)
         raise
     except BaseException:
-        writer.close("failed")
+        writer.close("failed", recorder.steps)
         raise
-    writer.close("complete")
+    writer.close("complete", recorder.steps)
 
 
-def _header(machine: Machine) -> dict[str, str]:
+def _header(machine: Machine, window: Window) -> dict[str, str]:
+    if not 1 <= window.first <= (window.last or window.first):
+        raise UsageError(
+            f"steps {window.first} to {window.last}: they count from 1, and the first is not after the last"
+        )
     roles = {role.value: word.bits for role, word in machine.widths.roles.items()}
     described = {"word": machine.widths.word.bits, "roles": roles, "overflow": machine.overflow.value}
     return {
@@ -57,4 +69,5 @@ def _header(machine: Machine) -> dict[str, str]:
         "ops": op_table_digest(),
         "pocketnn": __version__,
         "semantics": str(SEMANTICS),
+        "steps": window.text(),
     }

@@ -59,8 +59,8 @@ class Divergence:
 class Replay:
     """What a replay found. first: None if everything is identical. later: how many further events differ.
 
-    steps, events: how many were compared. status: how the recorded run ended, None if the trace has no ending.
-    ledger: of the machine that replayed.
+    steps, events: how many were compared. status: how the recorded run ended, None if the trace has no ending. part:
+    which part of its run the trace is, in words; None for the whole. ledger: of the machine that replayed.
     """
 
     steps: int
@@ -68,6 +68,7 @@ class Replay:
     first: Divergence | None
     later: int
     status: str | None
+    part: str | None
     ledger: Ledger
 
 
@@ -105,7 +106,7 @@ def replay(
             progress("replay", done, len(chosen))
     compared = sum(step.events for step in chosen)
     first_found = differing[0] if differing else None
-    return Replay(len(chosen), compared, first_found, later, trace.status, player.machine.ledger)
+    return Replay(len(chosen), compared, first_found, later, trace.status, trace.part, player.machine.ledger)
 
 
 def what_if(
@@ -141,7 +142,7 @@ def what_if(
         if progress:
             progress("replay", done, len(chosen))
     compared = sum(step.events for step in chosen)
-    return Replay(len(chosen), compared, differing, later, trace.status, other.machine.ledger)
+    return Replay(len(chosen), compared, differing, later, trace.status, trace.part, other.machine.ledger)
 
 
 def _state_before(trace: Trace, first: Step) -> dict[int, Integers]:

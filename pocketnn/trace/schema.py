@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["APPLICATION_ID", "COLUMNS", "FORMAT", "INTERVAL", "MAX_ELEMENTS", "MAX_TEXT", "SCHEMA"]
+__all__ = [
+    "APPLICATION_ID",
+    "COLUMNS",
+    "FORMAT",
+    "FORMATS",
+    "INTERVAL",
+    "MAX_ELEMENTS",
+    "MAX_TEXT",
+    "columns_of",
+    "schema_of",
+]
 
-FORMAT = 1  # raised whenever a reader of the old format would misread the new one
+FORMAT = 2  # raised whenever a reader of the old format would misread the new one
+FORMATS = (1, FORMAT)  # that are read
 APPLICATION_ID = 0x706E6E74  # "pnnt", in the SQLite header, so that `file` can tell a trace
 INTERVAL = 1000  # steps between checkpoints; replay starts at one, so this is the most it does before a spot check
 MAX_TEXT = 1 << 24  # characters of one text; as parsed JSON it takes up to twenty times the memory
@@ -23,7 +34,7 @@ COLUMNS: dict[str, str] = {
     "block": "id INTEGER PRIMARY KEY, step INTEGER, first_row INTEGER, lengths BLOB, data BLOB",
     "checkpoint": "id INTEGER PRIMARY KEY, step INTEGER, interval INTEGER, event INTEGER, data BLOB",
     "result": "event INTEGER PRIMARY KEY, step INTEGER, data BLOB",
-    "ending": "id INTEGER PRIMARY KEY, status TEXT, steps INTEGER, events INTEGER, chain BLOB",
+    "ending": "id INTEGER PRIMARY KEY, status TEXT, steps INTEGER, events INTEGER, seen INTEGER, chain BLOB",
 }
 
 _FLAGS = ("events", "elements", "transient", "corrupted", "vanished", "zero_divisions")
@@ -46,8 +57,16 @@ _VIEW = (
     "JOIN plan ON plan.plan = step.plan AND plan.position = f.key JOIN code ON code.id = plan.code"
 )
 
-SCHEMA: tuple[str, ...] = (
-    *(f"CREATE TABLE {name} ({columns})" for name, columns in COLUMNS.items()),
-    "CREATE UNIQUE INDEX plan_position ON plan (plan, position)",
-    _VIEW,
-)
+
+def columns_of(number: int) -> dict[str, str]:
+    """The tables of a format, and their columns."""
+    return COLUMNS if number != 1 else {**COLUMNS, "ending": COLUMNS["ending"].replace(" seen INTEGER,", "")}
+
+
+def schema_of(number: int) -> tuple[str, ...]:
+    """The statements that make an empty file of a format."""
+    return (
+        *(f"CREATE TABLE {name} ({columns})" for name, columns in columns_of(number).items()),
+        "CREATE UNIQUE INDEX plan_position ON plan (plan, position)",
+        _VIEW,
+    )

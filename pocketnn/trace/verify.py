@@ -23,12 +23,14 @@ Row = tuple[Any, ...]
 class Verified:
     """A trace whose chain is whole. status: how the run ended; None if it was cut off after `steps` steps.
 
-    chain: the last link in hex; two traces with the same one hold the same run.
+    part: which part of its run it is, in words; None for the whole. chain: the last link in hex; two traces with the
+    same one hold the same run.
     """
 
     steps: int
     events: int
     status: str | None
+    part: str | None
     chain: str
 
 
@@ -55,14 +57,14 @@ def verify(path: Path, progress: Callable[[str, int, int], None] | None = None) 
         left = [name for name, rows in zip(EXTRAS, extras, strict=True) if rows.left]
         if left:
             raise CorruptError(f"table {left[0]} holds rows of steps that do not exist")
-        for *ending, link in trace.rows("SELECT status, steps, events, chain FROM ending"):
+        for _, *ending, link in trace.rows("SELECT * FROM ending"):
             chain = closed(chain, ending)
             if link != chain:
                 raise CorruptError("the ending does not close the chain; steps were cut off or changed")
         for step in trace.steps:
             for event in range(step.first_event, step.first_event + step.events):
                 trace.operands_of(event)
-        return Verified(len(trace.steps), trace.events, trace.status, chain.hex())
+        return Verified(len(trace.steps), trace.events, trace.status, trace.part, chain.hex())
 
 
 class _Rows:

@@ -20,7 +20,7 @@ from pocketnn.trace.digest import registers
 from pocketnn.trace.event import Code, Event, Handle, Moment, params_to_text
 from pocketnn.trace.figures import text_of
 from pocketnn.trace.leaves import LeafWriter
-from pocketnn.trace.schema import APPLICATION_ID, COLUMNS, FORMAT, INTERVAL, MAX_ELEMENTS, MAX_TEXT, SCHEMA
+from pocketnn.trace.schema import APPLICATION_ID, COLUMNS, FORMAT, INTERVAL, MAX_ELEMENTS, MAX_TEXT, schema_of
 
 __all__ = ["Writer"]
 
@@ -109,8 +109,9 @@ class Writer:
         )
         self._batches.append(batch)
 
-    def close(self, status: str) -> None:
-        """End the file: `status` says how the run ended ("complete", "interrupted", "failed").
+    def close(self, status: str, seen: int) -> None:
+        """End the file. status: how the run ended ("complete", "interrupted", "failed"). seen: its steps, also those
+        that were not to be recorded.
 
         A writer that was interrupted or failed in the middle of a step ends it after the last committed one. Raises
         RecordingError if the last step cannot be written.
@@ -125,24 +126,25 @@ class Writer:
             raise
         finally:
             with contextlib.closing(self._db):
-                self._end(status)
+                self._end(status, seen)
 
     # ----------------------------------------------------------------------------------------------------
 
-    def _end(self, status: str) -> None:
+    def _end(self, status: str, seen: int) -> None:
         """Write the ending of what the file holds, and make it one file again.
 
         Where a step could not be written, the ending often cannot either, but that says no more.
         """
         with contextlib.suppress(RecordingError, sqlite3.Error) if self._failed else contextlib.nullcontext():
-            self._write_end(status)
+            self._write_end(status, seen)
 
-    def _write_end(self, status: str) -> None:
+    def _write_end(self, status: str, seen: int) -> None:
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
         last = self._db.execute("SELECT id, first_event + events - 1, chain FROM step ORDER BY id DESC LIMIT 1")
         steps, events, chain = last.fetchone() or (0, 0, self._beginning)
-        self._write({"ending": [(1, status, steps, events, closed(chain, (status, steps, events)))]})
+        said = (status, steps, events, seen)
+        self._write({"ending": [(1, *said, closed(chain, said))]})
         with contextlib.suppress(sqlite3.Error):  # somebody reads it just now: it stays three files, and as good
             self._db.execute("PRAGMA journal_mode=DELETE")
 
@@ -277,7 +279,7 @@ def _created(path: Path, header: list[tuple[str, str]]) -> sqlite3.Connection:
         image.execute(f"PRAGMA page_size={_PAGE}")
         image.execute(f"PRAGMA application_id={APPLICATION_ID}")
         image.execute(f"PRAGMA user_version={FORMAT}")
-        for statement in SCHEMA:
+        for statement in schema_of(FORMAT):
             image.execute(statement)
         image.executemany(_INSERT["header"], header)
         start = bytearray(image.serialize())

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import signal
 import sqlite3
@@ -139,7 +140,8 @@ EDITS = {
     "the release": "UPDATE header SET value = '9.9' WHERE key = 'pocketnn'",
     "a line more in the header": "INSERT INTO header VALUES ('more', 'x')",
     "how it ended": "UPDATE ending SET status = 'failed'",
-    "two endings": "INSERT INTO ending SELECT 2, status, steps, events, chain FROM ending",
+    "how many steps there were": "UPDATE ending SET seen = seen + 1",
+    "two endings": "INSERT INTO ending SELECT 2, status, steps, events, seen, chain FROM ending",
     "an extra leaf": "INSERT INTO leaf SELECT 99999, step, dtype, shape, rows FROM leaf WHERE event = 1",
     "an extra step": "INSERT INTO step SELECT id + 1000, phase, epoch, number, plan, first_event, events, figures, "
     "chain FROM step WHERE id = 2",
@@ -187,8 +189,8 @@ def test_a_cut_file(copy):
 def test_other_versions(copy, key, code):
     edit(copy, ("UPDATE header SET value = '999' WHERE key = ?", (key,)))
     assert every_command(copy) == {code}
-    edit(copy, "PRAGMA user_version = 2")
-    assert "format 2" in ends("replay", copy, code=5)
+    edit(copy, "PRAGMA user_version = 3")
+    assert "format 3" in ends("replay", copy, code=5)
 
 
 # --- runs that were cut off --------------------------------------------------------------------------------------
@@ -223,7 +225,8 @@ def kills(tmp_path, delays):
         for args in (["info", path], ["verify", path]):
             result = CliRunner().invoke(main, ["trace", *map(str, args)])
             assert result.exit_code == 4
-            assert f"cut off after step {steps}" in result.stdout
+            held = f"steps 1 to {steps}" if steps else "no steps"
+            assert f"PARTIAL: {held} of 22002, cut off: the run was killed, or goes on still" in result.stdout
         result = CliRunner().invoke(main, ["replay", str(path)])
         assert result.exit_code == 4
         assert f"{steps} steps" in result.stdout
@@ -246,7 +249,9 @@ def test_control_c(tmp_path):
     assert err.splitlines()[-1].startswith("pocketnn: interrupted")
     assert [p.name for p in tmp_path.iterdir()] == ["t.pnt"]
     assert verify(path).status == "interrupted"
-    assert "interrupted" in CliRunner().invoke(main, ["replay", str(path)]).stdout
+    replayed = CliRunner().invoke(main, ["replay", str(path)])
+    assert replayed.exit_code == 4
+    assert re.search(r"identical; PARTIAL: .*steps.* of 22002, interrupted\n", replayed.stdout)
 
 
 @pytest.mark.parametrize("size", [pytest.param(150_000, marks=pytest.mark.slow), 600_000])
@@ -398,6 +403,11 @@ HOSTILE = {
     "a line break in a site": "UPDATE code SET site = 'a' || char(10) || 'b' WHERE id = 4",
     "parameters of another op": "UPDATE code SET params = '[[1,2],7]' WHERE op = 'transpose'",
     "odd axes": "UPDATE code SET params = '[[0,0]]' WHERE op = 'transpose'",
+    "an ending of its own": "UPDATE ending SET status = 'complete ' || char(27) || ']0;mine' || char(7)",
+    "steps of nonsense": "UPDATE header SET value = '{\"first\": 0}' WHERE key = 'steps'",
+    "steps that are none": "UPDATE header SET value = '[1, 2]' WHERE key = 'steps'",
+    "no steps": "DELETE FROM header WHERE key = 'steps'",
+    "steps without end": "UPDATE header SET value = '{\"first\": 1e999}' WHERE key = 'steps'",
     "an empty header": "DELETE FROM header WHERE key NOT IN ('semantics', 'ops')",
     "a machine of nonsense": "UPDATE header SET value = '{\"word\": true, \"roles\": 5}' WHERE key = 'machine'",
 }

@@ -1,6 +1,7 @@
 """Replay: identical everywhere, also from the middle; what another machine would have done; the audit of a trace."""
 
 import json
+import re
 import sys
 import zlib
 
@@ -213,10 +214,63 @@ def test_a_narrow_trace_can_be_audited(tmp_path):
     assert "blobs" in run("audit", tmp_path / "t.pnt").stdout
 
 
-def test_the_audit_of_an_incomplete_trace_says_so(tmp_path):
-    trained(tmp_path / "t.pnt")
-    edit(tmp_path / "t.pnt", "DELETE FROM ending")
-    assert "cut off after step" in run("audit", tmp_path / "t.pnt").stdout.splitlines()[0]
+@pytest.mark.parametrize(
+    ("first", "last", "ending", "part"),
+    [
+        (1, None, True, None),
+        (1, 10, True, None),
+        (1, 4000, True, None),
+        (1, 1, True, "PARTIAL: steps 1 to 1 of 10"),
+        (3, 5, True, "PARTIAL: steps 3 to 5 of 10"),
+        (4, None, True, "PARTIAL: steps 4 to 10 of 10"),
+        (30, None, True, "PARTIAL: no steps of 10"),
+        (1, None, False, "PARTIAL: steps 1 to 10, cut off: the run was killed, or goes on still"),
+        (3, 5, False, "PARTIAL: steps 3 to 5, cut off: the run was killed, or goes on still"),
+    ],
+)
+def test_a_part_is_called_a_part_by_every_command(tmp_path, first, last, ending, part):
+    path = tmp_path / "t.pnt"
+    trained(path, first=first, last=last)
+    if not ending:
+        edit(path, "DELETE FROM ending")
+    code = 4 if part else 0
+    with Trace(path) as trace:
+        assert (trace.part, replay(trace).part, verify(path).part) == (part, part, part)
+    assert (part or "complete") in run("trace", "info", path, code=code).stdout
+    assert (part or "complete") in run("trace", "verify", path, code=code).stdout
+    assert (f"identical; {part}" if part else "identical\n") in run("replay", path, code=code).stdout
+    assert run("trace", "dump", path, code=code).stderr == (f"{path}: {part}\n" if part else "")
+    said = run("trace", "diff", path, path, code=code).stdout
+    assert said == (f"no difference in what is there\n{path}: {part}\n" if part else "no difference\n")
+    for command in (["trace", "info"], ["trace", "verify"], ["replay"]):
+        assert json.loads(run(*command, path, "--json", code=code).stdout)["part"] == part
+    data = json.loads(run("trace", "diff", path, path, "--json", code=code).stdout)
+    assert data["parts"] == ({str(path): part} if part else {})
+    audited = CliRunner().invoke(main, ["audit", str(path)]).stdout.splitlines()[0]
+    assert (part in audited) if part else ("PARTIAL" not in audited)
+
+
+def test_a_run_that_failed_is_a_part(tmp_path):
+    path = tmp_path / "t.pnt"
+    command = ["train", "--limit", "60", "--hidden", "5", "--epochs", "2", "--word", 8, "--trap", "--trace", path]
+    run(*command, code=1)
+    assert re.search(r"identical; PARTIAL: steps 1 to 1 of 10, failed", run("replay", path, code=4).stdout)
+
+
+def test_a_run_of_the_command_line_knows_its_steps_before_it_ends(tmp_path):
+    path = tmp_path / "t.pnt"
+    run("train", "--limit", "60", "--hidden", "5", "--epochs", "2", "--trace", path, "--trace-steps", "2:4")
+    edit(path, "DELETE FROM ending")
+    assert "PARTIAL: steps 2 to 4 of 10, cut off" in run("trace", "info", path, code=4).stdout
+
+
+def test_names_that_the_header_has_itself_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="about: machine, steps"):
+        record(machine(), tmp_path / "t.pnt", about={"machine": "mine", "steps": "all", "note": "x"}).__enter__()
+    for first, last in ((0, None), (3, 2)):
+        with pytest.raises(UsageError, match="steps"):
+            record(machine(), tmp_path / "t.pnt", first=first, last=last).__enter__()
+    assert not (tmp_path / "t.pnt").exists()
 
 
 def test_train_and_eval_write_traces(tmp_path):
