@@ -5,7 +5,9 @@ from __future__ import annotations
 from pocketnn.arith import Role, Values
 from pocketnn.machine import Machine
 
-__all__ = ["L2Loss"]
+__all__ = ["BATCH_SUM", "EPOCH_SUM", "L2Loss"]
+
+BATCH_SUM, EPOCH_SUM = "loss.batch_sum", "loss.epoch_add"  # sites that others look for
 
 
 class L2Loss:

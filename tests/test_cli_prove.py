@@ -82,6 +82,26 @@ def test_training_says_what_would_be_provable():
     run(*SMALL, "--word", "24", "--weight-limit", limit["largest"] + 1, code=1)
 
 
+def test_the_sum_of_an_epoch_decides_too():
+    """The 1437 digits, in steps of 3, lose at most 9 * 127^2 / 2 + 142^2 / 2 each: 118779546 in all, 28 bits."""
+    options = ["--hidden", "4", "--batch", "3", "--weight-limit", "300", "--word", "32+loss=27"]
+    text = " ".join(run(*options, code=1).stdout.split())
+    assert "NOT PROVED: loss.epoch_add needs 28 bits, 1 more than its loss register has: a --loss-limit or" in text
+    assert "0..118779546" in text
+    assert "loss limit: up to 66860889 (given: 0)" in text
+    run(*options, "--loss-limit", "66860889", code=0)
+    run(*options, "--loss-limit", "66860890", code=1)
+    run(*options[:-1], "32+loss=28", code=0)
+    assert "any images of pixels 0..255, 1437 an epoch, batch 3" in text
+
+
+def test_training_of_saved_weights_is_on_data_that_fits_them(weights, tmp_path):
+    rng = np.random.default_rng(0)
+    save_weights(tmp_path / "w.npz", {"fcLast_weight": rng.integers(0, 9, (9, 2)), "fcLast_bias": [[0, 0]]}, {})
+    result = run(tmp_path / "w.npz", "--training", code=2)
+    assert "a network of 9 inputs and 2 outputs, but digits has 64 pixels and 10 classes" in result.stderr
+
+
 def test_training_of_saved_weights(weights):
     data = json.loads(run(weights, "--training", "--word", "40", "--json").stdout)
     assert data["claim"]["dims"] == [64, 6, 10]

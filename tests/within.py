@@ -27,6 +27,9 @@ class Held:
     def size(self) -> int:
         return int(self.value.size)
 
+    def ends(self) -> tuple[int, int]:
+        return self.ranges.ends()
+
     def ints(self) -> np.ndarray:
         return np.asarray(self.value.ints())
 

@@ -16,7 +16,7 @@ from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.data import load_dataset
 from pocketnn.machine import Widths
 from pocketnn.prove import Certificate, Training, as_data, as_text, prove_inference, prove_training
-from pocketnn.saved import read_saved
+from pocketnn.saved import load_saved, read_saved
 
 __all__ = ["prove"]
 
@@ -61,29 +61,30 @@ def prove(
 ) -> None:
     """Prove that nothing can overflow: with WEIGHTS on any input, without in any training run of the recipe.
 
-    The proof is about ranges, not about data: of --data only the number of pixels, classes and training images counts.
+    The proof is about ranges, not about data: of --data only the number of pixels, classes and training images counts,
+    and that only for a training.
     Exit code 0 if it is proved, 1 if not. `python -m pocketnn.prove.check FILE` verifies what --json prints.
     """
     target = Target(widths_of(word, accumulator), overflow_of(overflow))
     certificate: Certificate
     if weights is None:
         dataset = load_dataset(data, limit)
-        plan = Training(recipe_of(options), dataset.pixels, dataset.classes, inputs)
-        certificate = prove_training(plan, target, len(dataset.train.labels))
+        plan = Training(recipe_of(options), dataset.pixels, dataset.classes, len(dataset.train.labels), inputs)
+        certificate = prove_training(plan, target)
+    elif training:
+        dataset = load_dataset(data, limit)
+        saved = load_saved(weights, dataset)
+        dims = saved.architecture.dims
+        recipe = replace(
+            recipe_of(options),
+            hidden=dims[1:-1],
+            activation=saved.architecture.activation,
+            batch_norm=saved.architecture.batch_norm,
+            input_shift=saved.recipe.input_shift,
+            input_centre=saved.recipe.input_centre,
+        )
+        certificate = prove_training(Training(recipe, dims[0], dims[-1], len(dataset.train.labels), inputs), target)
     else:
-        saved = read_saved(weights)
-        if training:
-            dims = saved.architecture.dims
-            recipe = replace(
-                recipe_of(options),
-                hidden=dims[1:-1],
-                activation=saved.architecture.activation,
-                batch_norm=saved.architecture.batch_norm,
-                input_shift=saved.recipe.input_shift,
-                input_centre=saved.recipe.input_centre,
-            )
-            certificate = prove_training(Training(recipe, dims[0], dims[-1], inputs), target)
-        else:
-            certificate = prove_inference(saved, inputs, target)
+        certificate = prove_inference(read_saved(weights), inputs, target)
     click.echo(json.dumps(as_data(certificate)) if as_json else "\n".join(as_text(certificate)))
     sys.exit(0 if certificate.proved else 1)

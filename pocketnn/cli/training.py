@@ -112,7 +112,8 @@ def _chosen(recipe: Recipe, dataset: Dataset, target: Target, options: dict[str,
     """The recipe with what was not given chosen so that it is proved for pixels from 0 to the greatest of the data."""
     greatest = max((int(split.images.max()) for split in (dataset.train, dataset.test) if split.images.size), default=0)
     free = [name for name in FREE if options[name] is None]
-    return choose(Proving(recipe, dataset.pixels, dataset.classes, (0, greatest)), target, free, progress_line())
+    plan = Proving(recipe, dataset.pixels, dataset.classes, len(dataset.train.labels), (0, greatest))
+    return choose(plan, target, free, progress_line())
 
 
 def _proof_data(choice: Choice | None) -> dict[str, Any] | None:

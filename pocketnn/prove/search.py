@@ -11,6 +11,7 @@ from pocketnn.activations import own_scale
 from pocketnn.arith import Role
 from pocketnn.audit.verdict import Target
 from pocketnn.errors import UsageError
+from pocketnn.loss import BATCH_SUM, EPOCH_SUM
 from pocketnn.nn import layer_names
 from pocketnn.prove.certificate import Certificate, Limit
 from pocketnn.prove.training import Training, certify, is_provable
@@ -28,9 +29,24 @@ _ENOUGH = 4095  # weight limits from which on batches are not halved and pixels 
 _LEAST = 511
 
 
-def prove_training(training: Training, target: Target, samples: int | None = None) -> Certificate:
-    """`certify`, with the largest batch, weight limit and pixel for which there is a proof."""
-    return replace(certify(training, target, samples), limits=tuple(_limits(training, target)))
+def prove_training(training: Training, target: Target) -> Certificate:
+    """`certify`, with the largest batch, weight limit and pixel for which there is a proof.
+
+    Where the sum of an epoch's losses does not fit, with the largest loss limit too; the others then go with one.
+    """
+    certificate = certify(training, target)
+    if all(site.fits for site in certificate.sites if site.site == EPOCH_SUM):
+        return replace(certificate, limits=tuple(_limits(training, target)))
+    room = _loss_room(certificate)
+    largest = room if room and is_provable(training.with_loss_limit(room), target) else None
+    others = (replace(x, what=f"{x.what}, with a loss limit") for x in _limits(training.with_loss_limit(1), target))
+    return replace(certificate, limits=(Limit("loss limit", training.recipe.loss_limit, largest), *others))
+
+
+def _loss_room(certificate: Certificate) -> int:
+    """The largest loss limit that leaves the loss register room for the loss of one more step; 0: there is none."""
+    step = next(site for site in certificate.sites if site.site == BATCH_SUM)
+    return max(certificate.target.widths[Role.LOSS].hi - step.span.hi, 0)
 
 
 def _limits(training: Training, target: Target) -> list[Limit]:
@@ -85,15 +101,15 @@ def choose(training: Training, target: Target, free: Collection[str], progress: 
     """The training with weight limits per layer, input shift, batch and loss limit such that it is proved on `target`.
 
     free: which fields may be chosen (FREE); all else stays as it is. `lr_inv` and `scale` only follow what the others
-    take away. What is proved as given stays as given, but for a loss limit, so that the sum of an epoch's losses is
-    proved as well.
+    take away. What is proved as given stays as given; the sum of an epoch's losses is limited only if it can overflow.
     Batches are halved, and pixels divided, only where the limits would otherwise be lower than an eighth of the
     reference's, and each time only for limits at least twice as high. Raises UsageError if nothing that may be chosen
     makes it provable, or nothing that still learns.
     """
     best: Training | None = None
     limit = 0  # of all layers, with which `best` is proved
-    candidates = list(_candidates(training, free))
+    unlimited = "loss_limit" in free and not training.recipe.loss_limit
+    candidates = list(_candidates(training.with_loss_limit(1) if unlimited else training, free))
     for number, candidate in enumerate(candidates):
         if progress:
             progress("search for a proof", number, len(candidates))
@@ -110,8 +126,8 @@ def choose(training: Training, target: Target, free: Collection[str], progress: 
         progress("search for a proof", len(candidates), len(candidates))
     if best is None or limit < _LEAST:
         raise UsageError(_hopeless(training, target, limit, free))
-    if "loss_limit" in free and not best.recipe.loss_limit:
-        best = _loss_limited(best, target)
+    if unlimited:
+        best = _least_loss_limit(best, target)
     chosen = {name: getattr(best.recipe, name) for name in sorted(free)}
     changed = {name: value for name, value in chosen.items() if value != getattr(training.recipe, name)}
     return Choice(best, certify(best, target), changed)
@@ -152,12 +168,10 @@ def _raised(training: Training, most: tuple[int, ...], target: Target) -> Traini
     return training
 
 
-def _loss_limited(training: Training, target: Target) -> Training:
-    """With the largest loss limit that leaves the loss register room for one more batch."""
-    site = next(site for site in certify(training, target).sites if site.site == "loss.batch_sum")
-    room = target.widths[Role.LOSS].hi - site.span.hi
-    limited = replace(training, recipe=replace(training.recipe, loss_limit=max(room, 1)))
-    return limited if is_provable(limited, target) else training
+def _least_loss_limit(training: Training, target: Target) -> Training:
+    """Without a loss limit if it is proved like that, else with the largest that there can be."""
+    without = training.with_loss_limit(0)
+    return without if is_provable(without, target) else training.with_loss_limit(_loss_room(certify(training, target)))
 
 
 def _hopeless(training: Training, target: Target, limit: int, free: Collection[str]) -> str:
@@ -168,7 +182,7 @@ def _hopeless(training: Training, target: Target, limit: int, free: Collection[s
         return f"on {target} this is provable only with weights within +-{limit}, which do not learn{other}"
     recipe = training.recipe
     shift = max(recipe.input_shift, training.inputs[1].bit_length() - 2)
-    least = {"weight_limit": 1, "input_shift": shift, "batch": 1}
+    least = {"weight_limit": 1, "input_shift": shift, "batch": 1, "loss_limit": 1}
     smaller: dict[str, Any] = {name: value for name, value in least.items() if name in free}
     smallest = replace(recipe, **smaller)
     failing = certify(replace(training, recipe=smallest), target).failing

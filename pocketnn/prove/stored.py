@@ -27,7 +27,7 @@ CERTIFICATE = "certificate"  # its name in a model's description and in a trace'
 
 _PROOF = ("schema", "kind", "op_table", "proved", "claim", "machine", "sites", "invariants", "partitions", "steps")
 _MOST, _CLASSES, _LAYERS = 1 << MAX_BITS, 1 << 10, 64  # of any number, classes, layers in a claim that is looked into
-_LARGEST = {"dims": 1 << 16, "epochs": 1 << 20, "batch": 1 << 20}
+_LARGEST = {"dims": 1 << 16, "epochs": 1 << 20, "batch": 1 << 20, "samples": 1 << 40}
 
 
 def as_stored(certificate: Certificate) -> str:
@@ -47,7 +47,7 @@ def claimed(text: str) -> tuple[Training, Target]:
         numbers: dict[str, Any] = {name: tuple(v) if isinstance(v := claim[name], list) else v for name in names}
         pixels, *hidden, classes = claim["dims"]
         lo, hi = claim["inputs"]
-        training = Training(Recipe(hidden=tuple(hidden), **numbers), pixels, classes, (lo, hi))
+        training = Training(Recipe(hidden=tuple(hidden), **numbers), pixels, classes, claim["samples"], (lo, hi))
         roles = {Role(role): Word(bits) for role, bits in machine["roles"].items()}
         return training, Target(Widths(Word(machine["word"]), roles), Overflow(machine["overflow"]))
     except (LookupError, TypeError, AttributeError, ValueError, RecursionError, PocketNNError) as error:

@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import Any
 
 from pocketnn.audit.report import Proof, Reachable
+from pocketnn.loss import EPOCH_SUM
 from pocketnn.prove.certificate import Certificate, Limit, SiteBound
 from pocketnn.recipe import Recipe
 
@@ -91,7 +92,7 @@ def _claim(certificate: Certificate) -> str:
     rates = ",".join("..".join(map(str, dict.fromkeys(pair))) for pair in claim["rates"])
     return (
         f"training of {network} by {claim['algorithm']} on {certificate.target}: any run on any images of pixels "
-        f"{lo}..{hi}{shift}, batch {claim['batch']}, lr_inv {rates}, weight limit "
+        f"{lo}..{hi}{shift}, {claim['samples']} an epoch, batch {claim['batch']}, lr_inv {rates}, weight limit "
         f"{_numbers(claim['weight_limit'])}{_others(claim)}"
     )
 
@@ -145,9 +146,10 @@ def _verdict(certificate: Certificate) -> str:
     first = failing[0]
     if first.zero_divisor:
         return f"NOT PROVED: {first.site} can divide by zero"
+    remedy = ": a --loss-limit or a greater --loss-div keeps the sum of an epoch's losses smaller"
     return (
         f"NOT PROVED: {first.site} needs {first.bits} bits, {first.bits - first.word} more than its {first.role.value} "
-        f"register has; sites that fail in all: {len(failing)}"
+        f"register has{remedy if first.site == EPOCH_SUM else ''}; sites that fail in all: {len(failing)}"
     )
 
 

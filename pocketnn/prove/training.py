@@ -26,12 +26,16 @@ __all__ = ["Training", "certify", "is_provable"]
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """What is to be proved: any run of `recipe`, whatever its seed, on any images of `pixels` pixels within `inputs`
-    (both bounds included) with labels of `classes` classes. Raises UsageError for convolution layers."""
+    """What is to be proved: any run of `recipe`, whatever its seed, on any images.
+
+    pixels: of an image, each within `inputs`, both bounds included. classes: of the labels. samples: training images,
+    which an epoch's losses are summed over. Raises UsageError for convolution layers.
+    """
 
     recipe: Recipe
     pixels: int
     classes: int
+    samples: int
     inputs: tuple[int, int] = (0, 255)
 
     def __post_init__(self) -> None:
@@ -84,6 +88,10 @@ class Training:
         limits = tuple(n if i in layers else limit for i, limit in enumerate(given))
         return replace(self, recipe=replace(self.recipe, weight_limit=limits))
 
+    def with_loss_limit(self, n: int) -> Training:
+        """The same with the sum of an epoch's losses stopped at `n`."""
+        return replace(self, recipe=replace(self.recipe, loss_limit=n))
+
     def with_greatest_pixel(self, n: int) -> Training:
         """The same with pixels up to `n`."""
         return replace(self, inputs=(min(self.inputs[0], n), n))
@@ -93,7 +101,7 @@ class Training:
         return list(zip(self.recipe.rates(1), self.recipe.rates(max(self.recipe.epochs, 1)), strict=True))
 
     def run(self, m: Machine) -> dict[str, tuple[Ranges, Ranges]]:
-        """One step on ranges; parameters and carried remainders before and after, by name."""
+        """Any step of any epoch, on ranges; parameters and carried remainders before and after it, by name."""
         recipe = self.recipe
         network = Network(m, architecture_of(recipe, self.pixels, self.classes), self.parameters())
         learner = Learner(m, network, recipe, self.feedback())
@@ -103,10 +111,24 @@ class Training:
         done = learner.step(self._any_images(m), target)
         network.predict(done.outputs)
         after = _state(learner)
-        if recipe.loss_limit:
-            before["epoch_loss"] = m.load(Ranges((1, 1), 0, recipe.loss_limit), Role.LOSS, at="epoch_loss")
-            after["epoch_loss"] = learner.loss.accumulate(before["epoch_loss"], done.loss)
+        learner.loss.accumulate(self._earlier_losses(m, done.loss), done.loss)
         return {name: (before[name], after[name]) for name in before}
+
+    def _earlier_losses(self, m: Machine, loss: Any) -> Values:
+        """What the register of the epoch's loss can hold before any step of an epoch: the losses of all steps before.
+
+        They are those of at most samples - batch images, of which `batch` have at most one step's loss. The register
+        also stays within the loss limit, where there is one. Where the sum can overflow, it can hold anything.
+        """
+        word, limit = m.register(Role.LOSS).word, self.recipe.loss_limit
+        lo, hi = loss.ends()
+        least, most = (end * max(self.samples - self.recipe.batch, 0) // self.recipe.batch for end in (lo, hi))
+        least, most = min(least, 0), max(most, 0)
+        if 0 < limit <= word.hi:
+            least, most = 0, min(most, limit)
+        elif limit or least + lo < word.lo or word.hi < most + hi:
+            least, most = word.lo, word.hi
+        return m.load(Ranges((1, 1), least, most), Role.LOSS, at="epoch_loss")
 
     def _any_epoch(self, m: Machine, learner: Learner) -> None:
         """Learning rates of any epoch, and remainders below them."""
@@ -157,25 +179,24 @@ def _state(learner: Learner) -> dict[str, Any]:
     return result
 
 
-def certify(training: Training, target: Target, samples: int | None = None) -> Certificate:
+def certify(training: Training, target: Target) -> Certificate:
     """The certificate for any run, whether it is a proof or not.
 
     Every range is an upper bound: operands that come from the same weights or images are taken for independent, but
     for activations, whose pieces are followed one by one, and targets, of which one in a row is 15 and the rest 0.
-    samples: training images of an epoch, for the note on the sum of the epoch's losses, which is no part of the claim.
     """
     recipe = training.recipe
     found = examine(training.run, target)
     claim = {
         "dims": list(training.dims),
         "inputs": list(training.inputs),
+        "samples": training.samples,
         "rates": [list(pair) for pair in training.rates()],
         **{field.name: getattr(recipe, field.name) for field in fields(recipe) if field.name not in ("hidden", "seed")},
     }
-    certificate = Certificate(
-        "training", target, claim, found.sites, found.invariants, steps=tuple(found.listing.steps)
+    return Certificate(
+        "training", target, claim, found.sites, found.invariants, notes=found.notes, steps=tuple(found.listing.steps)
     )
-    return replace(certificate, notes=(_loss_note(certificate, target, samples), *found.notes))
 
 
 def is_provable(training: Training, target: Target) -> bool:
@@ -186,15 +207,3 @@ def is_provable(training: Training, target: Target) -> bool:
         return False
     ends = ((before.ends(), after.ends()) for before, after in kept.values())
     return all(before[0] <= after[0] and after[1] <= before[1] for before, after in ends)
-
-
-def _loss_note(certificate: Certificate, target: Target, samples: int | None) -> str:
-    """How many steps' losses the register of the epoch's loss holds; no weight depends on it."""
-    if certificate.claim["loss_limit"]:
-        return "the sum of an epoch's losses stops at its limit, and is part of this"
-    worst = next(site.span.hi for site in certificate.sites if site.site == "loss.batch_sum")
-    steps = target.widths[Role.LOSS].hi // max(worst, 1)
-    note = f"the sum of an epoch's losses, on which no weight depends, is not part of this: it holds {steps} steps"
-    if samples is not None:
-        note += f" of the {samples // certificate.claim['batch']} of an epoch"
-    return note

@@ -22,8 +22,7 @@ def proved_by(source: Source, inputs: tuple[int, int] = (0, 255)) -> Proved:
     """Whether no pixels within `inputs` can make a site of `source` overflow on a target; no for recorded programs."""
     match source:
         case Training():
-            dataset = source.dataset
-            return _proved(training.Training(source.recipe, dataset.pixels, dataset.classes, inputs).run)
+            return _proved(_of_run(source, inputs).run)
         case Evaluation() if not source.saved.recipe.batch_norm:  # whose last batch may be a short one
             return _proved(inference.program_of(source.saved, inputs))
         case _:
@@ -34,13 +33,16 @@ def certificate_on(source: Source, target: Target, inputs: tuple[int, int] = (0,
     """The certificate that `proved_by` rests on, for one target."""
     match source:
         case Training():
-            dataset = source.dataset
-            plan = training.Training(source.recipe, dataset.pixels, dataset.classes, inputs)
-            return training.certify(plan, target, len(dataset.train.labels))
+            return training.certify(_of_run(source, inputs), target)
         case Evaluation() if not source.saved.recipe.batch_norm:
             return inference.prove_inference(source.saved, inputs, target)
         case _:
             return None
+
+
+def _of_run(source: Training, inputs: tuple[int, int]) -> training.Training:
+    data = source.dataset
+    return training.Training(source.recipe, data.pixels, data.classes, len(data.train.labels), inputs)
 
 
 def certificate_of(source: Source) -> str:
@@ -96,6 +98,10 @@ def _other_program(source: Replayed, claim: training.Training) -> Iterator[str]:
     for name, value in expected.items():
         if facts.get(name) != value:
             yield f"it is about {name} {value}, the trace about {facts.get(name)}"
+    steps = claim.samples // claim.recipe.batch
+    last = max((step.moment.step for step in source.trace.steps if step.moment.phase == "train"), default=0)
+    if last > steps:
+        yield f"it is about {steps} steps an epoch, the trace has {last}"
     machine = Machine(Interval())
     claim.run(machine)
     for code in source.trace.codes.values():

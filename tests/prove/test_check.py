@@ -29,7 +29,7 @@ def certified(program, target=TARGET):
 
 def training(**options):
     recipe = Recipe(**{"hidden": (4,), "batch": 3, "weight_limit": (50,), **options})
-    return json.loads(json.dumps(as_data(prove_training(Training(recipe, 5, 3, (0, 20)), TARGET))))
+    return json.loads(json.dumps(as_data(prove_training(Training(recipe, 5, 3, 60, (0, 20)), TARGET))))
 
 
 def remainders(m):

@@ -21,7 +21,7 @@ def on(bits, overflow=Overflow.WRAP):
 @pytest.mark.parametrize("overflow", Overflow)
 def test_the_reference_on_mnist_at_32_bits(overflow):
     """784 * 255 * 10741 and a bias of as much is the last that fits 31 bits; all other layers keep their limits."""
-    choice = choose(Training(Recipe(), 784, 10), on(32, overflow), FREE)
+    choice = choose(Training(Recipe(), 784, 10, 60000), on(32, overflow), FREE)
     assert choice.certificate.proved
     assert choice.changed["weight_limit"] == (10741, 32767, 32767)
     assert 784 * 255 * 10741 + 10741 <= 2**31 - 1 < 784 * 255 * 10742 + 10742
@@ -30,7 +30,7 @@ def test_the_reference_on_mnist_at_32_bits(overflow):
 
 
 def test_every_limit_is_the_largest():
-    choice = choose(Training(Recipe(), 64, 10, (0, 16)), on(24), FREE)
+    choice = choose(Training(Recipe(), 64, 10, 1437, (0, 16)), on(24), FREE)
     training = choice.training
     assert choice.certificate.proved
     for i, limit in enumerate(training.recipe.weight_limit):
@@ -41,7 +41,7 @@ def test_every_limit_is_the_largest():
 
 @pytest.mark.slow
 def test_smaller_batches_and_pixels_come_with_learning_rates_that_make_up_for_them():
-    choice = choose(Training(Recipe((5,)), 144, 10), on(24), FREE)
+    choice = choose(Training(Recipe((5,)), 144, 10, 60000), on(24), FREE)
     recipe = choice.training.recipe
     assert recipe.input_shift > 0 or recipe.batch < 20
     assert recipe.per_layer("lr_inv")[1] == 1000 * recipe.batch // 20
@@ -52,29 +52,29 @@ def test_smaller_batches_and_pixels_come_with_learning_rates_that_make_up_for_th
 
 def test_what_is_given_stays():
     given = Recipe(weight_limit=(9000, 8000, 7000), batch=10, lr_inv=500)
-    choice = choose(Training(given, 784, 10), on(32), ["loss_limit"])
+    choice = choose(Training(given, 784, 10, 60000), on(32), ["loss_limit"])
     assert choice.training.recipe == replace(given, loss_limit=choice.training.recipe.loss_limit)
     assert list(choice.changed) == ["loss_limit"]
     with pytest.raises(UsageError, match="nothing makes this training provable on 32 wrap"):
-        choose(Training(Recipe(), 784, 10), on(32), ["batch"])
+        choose(Training(Recipe(), 784, 10, 60000), on(32), ["batch"])
 
 
 def test_a_recipe_that_is_provable_is_left_alone():
     recipe = RECIPES["word16-digits"].recipe
-    choice = choose(Training(recipe, 64, 10, (0, 16)), on(16), FREE)
+    choice = choose(Training(recipe, 64, 10, 1437, (0, 16)), on(16), FREE)
     assert choice.changed == {}
     assert choice.training.recipe == recipe
 
 
 def test_what_would_not_learn_is_refused():
     with pytest.raises(UsageError, match=r"only with weights within \+-[0-9]+, which do not learn"):
-        choose(Training(Recipe(), 64, 10, (0, 16)), on(20), FREE)
+        choose(Training(Recipe(), 64, 10, 1437, (0, 16)), on(20), FREE)
     with pytest.raises(UsageError, match=r"nothing makes this training provable on 8 wrap: .* needs [0-9]+ bits"):
-        choose(Training(Recipe(), 64, 10, (0, 16)), on(8), FREE)
+        choose(Training(Recipe(), 64, 10, 1437, (0, 16)), on(8), FREE)
 
 
 def test_progress_is_told_to_its_end():
     told = []
-    choose(Training(Recipe(), 64, 10, (0, 16)), on(32), FREE, lambda *what: told.append(what))
+    choose(Training(Recipe(), 64, 10, 1437, (0, 16)), on(32), FREE, lambda *what: told.append(what))
     assert told[0][1] == 0
     assert told[-1][1] == told[-1][2]

@@ -33,10 +33,10 @@ def run(*arguments):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A model and a trace of a training that was proved at 32 bits, and what was printed."""
+    """A model and a trace of a training that was proved at 32 bits, with a loss limit, and what was printed."""
     folder = tmp_path_factory.mktemp("proved")
     model, trace = folder / "m.npz", folder / "t.pnt"
-    result = run("train", *SMALL, "--prove", 32, "--save", model, "--trace", trace)
+    result = run("train", *SMALL, "--prove", 32, "--loss-limit", 9000, "--save", model, "--trace", trace)
     assert result.exit_code == 0, result.output
     return model, trace, result.output
 
@@ -50,11 +50,12 @@ def verdicts(*arguments):
 
 def test_train_says_what_it_chose(trained):
     assert trained[2].startswith("PROVED: on 32 wrap no images of pixels 0..16 and no seed can overflow\n")
-    assert "chosen for that: --loss-limit 21" in trained[2]
-    result = run("train", *SMALL, "--prove", 32, "--json")
+    assert "chosen for that: nothing\n" in trained[2]
+    result = run("train", *SMALL, "--prove", 24, "--json")
     proof = json.loads(result.stdout)["proof"]
     assert proof["proved"] is True
-    assert (proof["machine"], proof["inputs"], list(proof["chosen"])) == ("32 wrap", [0, 16], ["loss_limit"])
+    assert (proof["machine"], proof["inputs"]) == ("24 wrap", [0, 16])
+    assert "weight_limit" in proof["chosen"]
     assert json.loads(run("train", *SMALL, "--json").stdout)["proof"] is None
 
 
@@ -186,13 +187,19 @@ def other_op(db):
 
 
 def smaller_pixels(db):
-    text = as_stored(certify(Training(Recipe((6,), epochs=1, loss_limit=2145830487), 64, 10, (0, 9)), TARGET))
+    text = as_stored(certify(Training(Recipe((6,), epochs=1, loss_limit=9000), 64, 10, 60, (0, 9)), TARGET))
+    db.execute("UPDATE header SET value = ? WHERE key = ?", [text, CERTIFICATE])
+
+
+def fewer_images(db):
+    text = as_stored(certify(Training(Recipe((6,), epochs=1, loss_limit=9000), 64, 10, 59, (0, 16)), TARGET))
     db.execute("UPDATE header SET value = ? WHERE key = ?", [text, CERTIFICATE])
 
 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
+        (fewer_images, "it is about 2 steps an epoch, the trace has 3"),
         (other_subject, "it is about lr_inv 1000, the trace about 10"),
         (other_op, "loss.epoch_add: sub into loss, which is not in its program"),
         (smaller_pixels, "input.load: it is about 0..9, the trace has 0..16"),
