@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,11 +20,15 @@ __all__ = ["program_of", "prove_inference"]
 
 
 def program_of(saved: Saved, inputs: tuple[int, int]) -> Program:
-    """Evaluation of any images whose pixels lie within `inputs`, as a program on ranges; nothing carries over."""
-    rows = saved.rows if saved.recipe.batch_norm else 1  # rows are independent but for their statistics
+    """Evaluation of any images whose pixels lie within `inputs`, as a program on ranges; nothing carries over.
+
+    Rows are independent but for batch statistics. With these, a full batch is followed by a batch of one row. A last
+    short batch has between one row and all of them: its sums over rows lie between theirs, and all else is as there.
+    """
+    rows = sorted({1, saved.rows}, reverse=True) if saved.recipe.batch_norm else [1]
 
     def program(m: Machine) -> dict[str, tuple[Ranges, Ranges]]:
-        _forward(m, saved, Ranges((rows, saved.dims[0]), *inputs))
+        _forward(m, saved, [Ranges((n, saved.dims[0]), *inputs) for n in rows])
         return {}
 
     return program
@@ -50,6 +54,8 @@ def prove_inference(saved: Saved, inputs: tuple[int, int], target: Target) -> Ce
             "inputs": list(inputs),
             "input_shift": saved.recipe.input_shift,
             "input_centre": saved.recipe.input_centre,
+            "scale": saved.recipe.scale,
+            "activation_div": saved.recipe.activation_div,
         },
         attaining.sites,
         attaining=attaining.bounds,
@@ -59,9 +65,10 @@ def prove_inference(saved: Saved, inputs: tuple[int, int], target: Target) -> Ce
     )
 
 
-def _forward(m: Machine, saved: Saved, images: Any) -> None:
-    network = saved.network(m)
-    network.predict(network.forward(saved.feed(m)(images)))
+def _forward(m: Machine, saved: Saved, batches: Iterable[Any]) -> None:
+    network, feed = saved.network(m), saved.feed(m)
+    for images in batches:
+        network.predict(network.forward(feed(images)))
 
 
 def _first(saved: Saved) -> str:
@@ -88,12 +95,12 @@ def _attaining(saved: Saved, images: np.ndarray[Any, Any], found: Examined) -> _
     site = f"{_first(saved)}.forward.mac"
     recorded = Listing(Vector(measure=True))
     machine = Machine(recorded, Widths(Word(MAX_BITS)))
-    _forward(machine, saved, images)
-    sums = recorded.at(site).ints()
+    _forward(machine, saved, (images[i : i + saved.rows] for i in range(0, len(images), saved.rows)))
+    sums = np.concatenate([value.ints() for value in recorded.at(site)])
     neurons = sums.shape[1]
     each = np.arange(neurons)
     least, most = sums[each, each], sums[neurons + each, each]
-    certified: Ranges = found.exact.at(site)
+    certified: Ranges = found.exact.at(site)[0]
     count = np.count_nonzero(certified.lo[0] == least) + np.count_nonzero(certified.hi[0] == most)
     span = next(bound.span for bound in found.sites if bound.site == site)
     spans = {seen.name: seen.span for seen in machine.ledger}
@@ -116,7 +123,7 @@ def _counterexample(saved: Saved, bounds: tuple[Attaining, ...], target: Target)
     """The first of the attaining images on which the target is seen to overflow."""
     for attaining in bounds:
         machine = Machine(Vector(), target.widths, target.overflow)
-        _forward(machine, saved, np.array([attaining.inputs]))
+        _forward(machine, saved, [np.array([attaining.inputs])])
         if machine.ledger.first is not None:
             return Counterexample(attaining.inputs, str(machine.ledger.first))
     return None

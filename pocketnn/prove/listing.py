@@ -47,6 +47,6 @@ class Listing(Backend):
         """Which step gave this value."""
         return self._position[id(value)]
 
-    def at(self, site: str) -> Any:
-        """The last value that the op written at `site` gave."""
-        return next(step.value for step in reversed(self.steps) if step.site == site)
+    def at(self, site: str) -> list[Any]:
+        """The values that the op written at `site` gave, in order."""
+        return [step.value for step in self.steps if step.site == site]

@@ -87,8 +87,9 @@ def _claim(certificate: Certificate) -> str:
     shift = f" divided by 2^{claim['input_shift']}" if claim["input_shift"] else ""
     shift += f" less {claim['input_centre']}" if claim["input_centre"] else ""
     if certificate.kind == "inference":
-        rows = f", in batches of {claim['rows']}" if claim["rows"] else ""
-        return f"inference of {network} on {certificate.target}: any image of pixels {lo}..{hi}{shift}{rows}"
+        rows = f", in batches of 1 to {claim['rows']}" if claim["rows"] else ""
+        images = f"any image of pixels {lo}..{hi}{shift}{rows}{_others(claim)}"
+        return f"inference of {network} on {certificate.target}: {images}"
     rates = ",".join("..".join(map(str, dict.fromkeys(pair))) for pair in claim["rates"])
     return (
         f"training of {network} by {claim['algorithm']} on {certificate.target}: any run on any images of pixels "

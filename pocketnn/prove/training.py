@@ -107,8 +107,10 @@ class Training:
         learner = Learner(m, network, recipe, self.feedback())
         self._any_epoch(m, learner)
         before = _state(learner)
+        if recipe.batch_norm and recipe.batch > 1:  # an evaluation's last batch may be short: see inference.program_of
+            network.predict(network.forward(self._images(m, 1)))
         target = m.load(self.targets(), Role.CONSTANT, at="target")
-        done = learner.step(self._any_images(m), target)
+        done = learner.step(self._images(m, recipe.batch, bool(recipe.jitter)), target)
         network.predict(done.outputs)
         after = _state(learner)
         learner.loss.accumulate(self._earlier_losses(m, done.loss), done.loss)
@@ -154,15 +156,13 @@ class Training:
         first = m.load(Ranges((), least // part, most // part), Role.CONSTANT, at="first_div_by")
         return Rate(m.constant(-part, "neg_carry_div"), first)
 
-    def _any_images(self, m: Machine) -> Values:
-        """A batch of images. Moved by jitter, a pixel is that of another place or 0."""
+    def _images(self, m: Machine, rows: int, jitter: bool = False) -> Values:
+        """A batch of any images. Moved by jitter, a pixel is that of another place or 0."""
         recipe, (lo, hi) = self.recipe, self.inputs
-        table = None
-        if recipe.jitter:
+        if jitter:
             lo, hi = min(lo, 0), max(hi, 0)
-            table = shifted(math.isqrt(self.pixels), 0, 0)
-        images = Ranges((recipe.batch, self.pixels), lo, hi)
-        return Inputs(m, recipe.input_shift, recipe.input_centre)(images, table)
+        table = shifted(math.isqrt(self.pixels), 0, 0) if jitter else None
+        return Inputs(m, recipe.input_shift, recipe.input_centre)(Ranges((rows, self.pixels), lo, hi), table)
 
 
 def _state(learner: Learner) -> dict[str, Any]:

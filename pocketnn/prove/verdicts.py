@@ -23,7 +23,7 @@ def proved_by(source: Source, inputs: tuple[int, int] = (0, 255)) -> Proved:
     match source:
         case Training():
             return _proved(_of_run(source, inputs).run)
-        case Evaluation() if not source.saved.recipe.batch_norm:  # whose last batch may be a short one
+        case Evaluation():
             return _proved(inference.program_of(source.saved, inputs))
         case _:
             return never_proved
@@ -34,7 +34,7 @@ def certificate_on(source: Source, target: Target, inputs: tuple[int, int] = (0,
     match source:
         case Training():
             return training.certify(_of_run(source, inputs), target)
-        case Evaluation() if not source.saved.recipe.batch_norm:
+        case Evaluation():
             return inference.prove_inference(source.saved, inputs, target)
         case _:
             return None

@@ -68,6 +68,19 @@ def test_no_input_image_is_known_to_leave_the_bounds(mnist):
         assert seen.most <= site.span.most, site
 
 
+def test_a_short_last_batch_is_part_of_the_claim():
+    """Sums of 1 to 7 rows, each in 120..360: at least 120, at most 2520."""
+    parameters = {
+        "fcLast_weight": [[1], [2], [1]], "fcLast_bias": [[0]], "fcLast_gamma": [[1]], "fcLast_beta": [[0]]
+    }  # fmt: skip
+    certificate = prove_inference(Saved(parameters, Recipe((), batch_norm=True, batch=7)), (30, 90), target(48))
+    spans = {site.site: site.span for site in certificate.sites}
+    assert (spans["fcLast.norm.forward.mean_sum"].lo, spans["fcLast.norm.forward.mean_sum"].hi) == (120, 7 * 360)
+    assert (spans["fcLast.norm.rows"].lo, spans["fcLast.norm.rows"].hi) == (1, 7)
+    assert (spans["fcLast.norm.forward.mean_div"].lo, spans["fcLast.norm.forward.mean_div"].hi) == (120, 360)
+    assert "in batches of 1 to 7" in " ".join(" ".join(as_text(certificate)).split())
+
+
 @st.composite
 def networks(draw, most=5):
     dims = tuple(draw(st.lists(st.integers(1, most), min_size=2, max_size=4)))
@@ -89,7 +102,8 @@ def check_inference(draw, saved):
     machine = target(draw(st.integers(2, MAX_BITS)), draw(st.integers(2, MAX_BITS)), draw(st.sampled_from(Overflow)))
     certificate = prove_inference(saved, inputs, machine)
     rng = np.random.default_rng(0)
-    images = rng.integers(inputs[0], inputs[1] + 1, (saved.recipe.batch, saved.dims[0]))
+    rows = draw(st.integers(1, saved.recipe.batch))  # also fewer than a batch: the last one may be short
+    images = rng.integers(inputs[0], inputs[1] + 1, (rows, saved.dims[0]))
     if certificate.proved:
         ledger = emulate(saved, images, machine.widths, machine.overflow)
         assert not ledger.overflowed
@@ -99,6 +113,8 @@ def check_inference(draw, saved):
             return
     for site in certificate.sites:
         seen = ledger.sites[site.site].span
+        assert site.span.lo <= seen.lo, site
+        assert seen.hi <= site.span.hi, site
         assert site.span.least <= seen.least, site
         assert seen.most <= site.span.most, site
 

@@ -49,7 +49,8 @@ def test_evaluations_and_batch_normalisation():
     assert not proved_by(Evaluation("w", saved, blobs()))(Target(Widths.of(12), Overflow.WRAP), "fcLast.forward.mac")
     norm = {"fcLast_gamma": np.ones((1, 3), int), "fcLast_beta": np.zeros((1, 3), int)}
     normed = Saved({**parameters, **norm}, Recipe((), batch_norm=True, batch=7))
-    assert not proved_by(Evaluation("w", normed, blobs()))(target, "fcLast.forward.mac")
+    assert proved_by(Evaluation("w", normed, blobs()))(target, "fcLast.forward.mac")
+    assert not proved_by(Evaluation("w", normed, blobs()))(target, "fcLast.norm.forward.square")
     assert not proved_by(Training(blobs(), Recipe(batch_norm=True)))(target, "fc1.forward.mac")
 
 
