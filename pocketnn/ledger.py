@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import NamedTuple
 
-from pocketnn.arith import CLEAN, Extent, Flags, Narrowing, Register, Span, add_flags
+from pocketnn.arith import CLEAN, Extent, Flags, Narrowing, Register, Role, Span, add_flags
+from pocketnn.errors import UsageError
 from pocketnn.scores import Predictions
 
-__all__ = ["Clock", "Ledger", "Site", "Witness"]
+__all__ = ["Clock", "Ledger", "Site", "SiteKey", "Witness", "labels"]
+
+
+class SiteKey(NamedTuple):
+    """What a site is: its name, its op, and the role of the register that it writes to.
+
+    A role has one register on a machine, so on that machine this is (name, op, register); on every machine it is the
+    same. Ops of two kinds under one name are two sites.
+    """
+
+    name: str
+    op: str
+    role: Role
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.op}, {self.role.value})"
+
+
+def labels(keys: Iterable[SiteKey]) -> dict[SiteKey, str]:
+    """How to call each site where all of `keys` are shown: by its name; with op and role where several share one."""
+    keys = list(keys)
+    named = Counter(key.name for key in keys)
+    return {key: key.name if named[key.name] == 1 else str(key) for key in keys}
 
 
 @dataclass(slots=True)
@@ -42,6 +67,11 @@ class Witness:
     register: Register
     terms: tuple[tuple[int, ...], ...] = field(default=(), repr=False, compare=False)
 
+    @property
+    def key(self) -> SiteKey:
+        """The site where it happened."""
+        return SiteKey(self.site, self.op, self.register.role)
+
     def __str__(self) -> str:
         n, r = self.narrowing, self.register
         sign = {"product": " * ", "sum": " * " if len(n.operands) == 2 else ""}.get(n.stage, ", ")
@@ -71,6 +101,11 @@ class Site:
     extent: Extent = field(default_factory=Extent)
 
     @property
+    def key(self) -> SiteKey:
+        """What it is, on any machine."""
+        return SiteKey(self.name, self.op, self.register.role)
+
+    @property
     def span(self) -> Span | None:
         """The exact range of every result before narrowing; None if it was not measured, or nothing ran."""
         return self.extent.span
@@ -84,18 +119,29 @@ class Site:
 class Ledger:
     """The sites of a run in the order in which they first ran, and the first overflow of all.
 
+    `ledger["fc1.forward.mac"]` is the site of that name; `sites` has them by key, and iterating gives all of them.
     left: site and time of the first wrong value or division by zero; all that ran before it is as on exact registers.
     predictions: what was predicted where predictions were scored.
     """
 
     def __init__(self) -> None:
-        self.sites: dict[str, Site] = {}
+        self.sites: dict[SiteKey, Site] = {}
         self.first: Witness | None = None
-        self.left: tuple[str, Clock] | None = None
+        self.left: tuple[SiteKey, Clock] | None = None
         self.predictions = Predictions()
 
     def __iter__(self) -> Iterator[Site]:
         return iter(self.sites.values())
+
+    def __getitem__(self, name: str) -> Site:
+        """The one site of that name. Raises UsageError if there is none, or ops of several kinds share it."""
+        found = [site for site in self if site.name == name]
+        if not found:
+            raise UsageError(f"no site {name!r} ran on this machine; there are {', '.join(_names(self))}")
+        if len(found) > 1:
+            kinds = ", ".join(f"{site.op} into {site.register.role.value}" for site in found)
+            raise UsageError(f"site {name!r} is {len(found)} sites ({kinds}): take one from ledger.sites")
+        return found[0]
 
     @property
     def flags(self) -> Flags:
@@ -106,3 +152,9 @@ class Ledger:
     def overflowed(self) -> bool:
         """Whether any site overflowed or divided by zero."""
         return any(site.overflowed for site in self)
+
+
+def _names(ledger: Ledger) -> list[str]:
+    """The names of some sites, for a message."""
+    names = [repr(name) for name in dict.fromkeys(site.name for site in ledger)]
+    return [*names[:8], f"{len(names) - 8} more"] if len(names) > 8 else names or ["none"]

@@ -32,9 +32,9 @@ from pocketnn.arith import (
     plain,
 )
 from pocketnn.errors import OverflowTrap, UsageError
-from pocketnn.ledger import Clock, Ledger, Site, Witness
+from pocketnn.ledger import Clock, Ledger, Site, SiteKey, Witness
 
-__all__ = ["Clock", "Ledger", "Machine", "Site", "Widths", "Witness"]
+__all__ = ["Clock", "Ledger", "Machine", "Site", "SiteKey", "Widths", "Witness"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +75,8 @@ class Machine:
     overflow instead of going on (as in Python's decimal). `scope` gives the same machine under a longer site name.
 
     Every op method narrows its exact results into the register of role `to` (wraparound or saturation, as the machine
-    was made), adds its flags to the ledger at site "<scope>.<at>", and raises ShapeError on operands that do not match.
-    Operands are values that this machine handed out.
+    was made), adds its flags to the ledger at the site of name "<scope>.<at>" and of its op and role, and raises
+    ShapeError on operands that do not match. Operands are values that this machine handed out.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Machine:
         self.clock = Clock()
         self._registers = {role: Register(role, self.widths[role], overflow) for role in Role}
         self._prefix = ""
-        self._sites: dict[str, Site] = {}
+        self._sites: dict[tuple[str, str, Role], Site] = {}
 
     def scope(self, name: str) -> Machine:
         """This machine, writing its ops under site prefix `name`. Ledger, clock and backend are shared."""
@@ -212,10 +212,10 @@ class Machine:
     def apply(self, op: Op, args: tuple[Any, ...], to: Role, at: str) -> Values:
         """Any row of the op table: its operands, then its static parameters."""
         register = self._registers[to]
-        site = self._sites.get(at)
+        site = self._sites.get((at, op.name, to))
         if site is None:
-            name = self._prefix + at
-            site = self._sites[at] = self.ledger.sites.setdefault(name, Site(name, op.name, register))
+            key = SiteKey(self._prefix + at, op.name, to)
+            site = self._sites[at, op.name, to] = self.ledger.sites.setdefault(key, Site(key.name, op.name, register))
         value, flags, span = self.backend.apply(op, args, register, site.name)
         site.calls += 1
         size = value.size
@@ -236,7 +236,7 @@ class Machine:
         if flags.events == flags.zero_divisions == 0:  # something vanished
             return
         if self.ledger.left is None and (flags.corrupted or flags.zero_divisions):
-            self.ledger.left = (site.name, copy(self.clock))
+            self.ledger.left = (site.key, copy(self.clock))
         if flags.events == 0 or (site.witness is not None and not self.trap):
             return
         if flags.first < 0:  # ranges: something can overflow, but there is no value to show

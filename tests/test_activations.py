@@ -120,7 +120,7 @@ def test_only_the_selected_piece_can_overflow(name):
 def test_a_joint_that_does_not_fit_is_an_overflow_and_ends_the_ladder_wrongly():
     m = Machine(Vector(), Widths(INT8))
     function = activation(m, "pocket_sigmoid", 1, k=0)
-    assert m.ledger.sites["activation.below"].flags.events == 1  # 128
+    assert m.ledger["activation.below"].flags.events == 1  # 128
     y, _ = function(m.load([[100]], Role.ACCUMULATOR))
     assert y.ints().tolist() == [[127]]  # below 128 became below -128, so 100 falls through to the last piece
 

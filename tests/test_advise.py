@@ -11,13 +11,14 @@ from pocketnn.audit import Evaluation, Target, Training, as_data, as_html, as_te
 from pocketnn.audit.advise import _Watched
 from pocketnn.data import load_dataset
 from pocketnn.errors import OverflowTrap
-from pocketnn.machine import Machine, Widths
+from pocketnn.machine import Machine, SiteKey, Widths
 from pocketnn.recipe import Recipe
 from pocketnn.saved import Saved
 from pocketnn.train import train
 
 DATA = load_dataset("digits", 200)
 RECIPE = Recipe((16,), epochs=1, batch=20)
+SITE = SiteKey("site", "mac", Role.ACCUMULATOR)
 ASKED = Target(Widths(INT16), Overflow.WRAP)
 
 
@@ -35,7 +36,7 @@ def overflows(recipe, widths, site):
 def test_every_kind_of_change_is_tried(report):
     changes = [advice.change for advice in report.advice]
     assert [change.split()[0] for change in changes] == ["batches", "inputs", "accumulator", "partial"]
-    assert all(advice.site == report.asked.first.site for advice in report.advice)
+    assert all(advice.site == report.asked.first.key for advice in report.advice)
 
 
 def test_each_is_the_smallest_of_its_kind_and_reaches_what_it_says(report):
@@ -62,8 +63,8 @@ def test_weights_are_clamped_no_more_than_it_takes(report):
     clamp = next(advice for advice in advised.advice if advice.change.startswith("weights"))
     limit = int(clamp.change.split("-")[-1])
     assert limit + 1 in [1 << n for n in range(1, 16)]
-    assert overflows(replace(RECIPE, weight_limit=2 * limit + 1), widths, forward.site)[0]
-    assert overflows(replace(RECIPE, weight_limit=limit), widths, forward.site) == (
+    assert overflows(replace(RECIPE, weight_limit=2 * limit + 1), widths, forward.key)[0]
+    assert overflows(replace(RECIPE, weight_limit=limit), widths, forward.key) == (
         False,
         clamp.outcome.scores.test_correct,
     )
@@ -75,17 +76,17 @@ def test_a_split_sum_is_the_same_sum_and_its_parts_are_watched():
     load, wide = OPS["load"], Register(Role.ACCUMULATOR, INT32)
     expected = a @ b
     for chunk in (1, 2, 7, 64):
-        backend = _Watched("site", chunk, INT32)
+        backend = _Watched(SITE, chunk, INT32)
         args = tuple(backend.apply(load, (x,), wide, "load").value for x in (a, b))
         assert np.array_equal(backend.apply(OPS["mac"], args, wide, "site").value.ints(), expected)
     partial = max(
         abs(int(a[i, k : k + 2] @ b[k : k + 2, j])) for i in range(4) for j in range(3) for k in range(0, 50, 2)
     )
     enough = Word.holding(-partial, partial)
-    backend = _Watched("site", 2, Word(enough + 1))  # a bit more for the products
+    backend = _Watched(SITE, 2, Word(enough + 1))  # a bit more for the products
     args = tuple(backend.apply(load, (x,), wide, "load").value for x in (a, b))
     assert np.array_equal(backend.apply(OPS["mac"], args, wide, "site").value.ints(), expected)
-    backend = _Watched("site", 2, Word(enough - 1))
+    backend = _Watched(SITE, 2, Word(enough - 1))
     with pytest.raises(OverflowTrap):
         backend.apply(OPS["mac"], args, wide, "site")
 

@@ -70,7 +70,7 @@ def test_the_planted_overflow_is_on_the_page_and_the_console_is_silent(planted, 
     document, console = browse(tmp_path, as_html(planted))
     assert console == []
     assert "Overflows: results are wrong." in document
-    assert 'id="site-layer.mac"' in document
+    assert 'id="site-layer.mac-mac-accumulator"' in document
     assert f"layer.mac[{PLANTED[0]}, {PLANTED[1]}]" in document
     assert ">16-bit word, 3 beyond</text>" in document  # in the histogram, one a step
     (picture,) = re.findall(r"<svg[^>]*><title>[^<]*; 3 need 17. 3 are beyond a word of 16 bits.*?</svg>", document)
@@ -84,7 +84,7 @@ def test_a_training_in_the_browser(trained, tmp_path):
     document, console = browse(tmp_path, as_html(trained))
     assert console == []
     for site in trained.sites:
-        assert f'id="site-{site.site}"' in document
+        assert f'id="site-{site.site}-{site.op}-{site.role.value}"' in document
 
 
 @needs_chromium
@@ -149,9 +149,9 @@ def test_counts_of_the_exact_run_are_those_of_plain_integers(trained):
     machine = Machine(Counting(), Widths(Word(48)))
     Training(blobs(120), Recipe((9,), epochs=2, batch=5, lr_inv=50)).run(machine)
     for site in trained.sites:
-        counts = trained.seen.counts[site.site]
+        counts = trained.seen.counts[site.key]
         assert {int(b): int(counts[b]) for b in counts.nonzero()[0]} == seen[site.site], site.site
-        course = trained.seen.course(site.site)
+        course = trained.seen.course(site.key)
         assert min(p.lo for p in course) == site.span.lo
         assert max(p.hi for p in course) == site.span.hi
 

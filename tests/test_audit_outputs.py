@@ -61,7 +61,7 @@ def test_wrong_results_at_every_width_are_counted_by_the_histogram(trained):
         first = next(site for site in trained.sites if site.cells[column].flags.corrupted) if outcome.first else None
         if first and first.calls == 1:
             width = outcome.target.widths[first.role].bits
-            assert first.cells[column].flags.corrupted == trained.seen.wrong_at(first.site, width)
+            assert first.cells[column].flags.corrupted == trained.seen.wrong_at(first.key, width)
 
 
 # --- proposal and memory ------------------------------------------------------------------------------------

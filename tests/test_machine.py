@@ -29,7 +29,8 @@ from pocketnn.arith import (
     plain,
 )
 from pocketnn.errors import DataError, OverflowTrap, ShapeError, UsageError
-from pocketnn.machine import Clock, Ledger, Machine, Site, Widths, Witness
+from pocketnn.ledger import labels
+from pocketnn.machine import Clock, Ledger, Machine, Site, SiteKey, Widths, Witness
 
 WRAP, SATURATE = Overflow.WRAP, Overflow.SATURATE
 either_backend = pytest.mark.parametrize("backend", [Reference, Vector, lambda: Lockstep(Reference(), Vector(True))])
@@ -153,7 +154,7 @@ def test_results_go_into_the_register_of_their_role():
     assert ints(m.add(x, x)) == [200]
     assert ints(m.add(x, x, Role.ACTIVATION, at="narrow")) == [-56]
     assert ints(m.constant(200, "constant")) == -56
-    assert m.ledger.sites["constant"].register == m.register(Role.CONSTANT)
+    assert m.ledger["constant"].register == m.register(Role.CONSTANT)
 
 
 def test_the_overflow_mode_is_the_machines():
@@ -172,8 +173,46 @@ def test_sites_are_named_by_scope_in_the_order_in_which_they_first_ran():
     m.scope("fc2").add(y, y, at="bias")
     inner.mac(x, inner.transpose(x, (1, 0)))
     m.neg(x)
-    assert list(m.ledger.sites) == ["x", "fc1.forward.transpose", "fc1.forward.mac", "fc2.bias", "neg"]
-    assert [site.name for site in m.ledger] == list(m.ledger.sites)
+    assert [site.name for site in m.ledger] == ["x", "fc1.forward.transpose", "fc1.forward.mac", "fc2.bias", "neg"]
+    assert [site.key for site in m.ledger] == list(m.ledger.sites)
+
+
+def test_ops_of_two_kinds_under_one_name_are_two_sites():
+    m = Machine(Reference(), Widths(Word(16), {Role.LOSS: INT32}))
+    x = m.load([30000], Role.INPUT)
+    m.add(x, x, Role.LOSS, at="s")
+    m.scope("deep").add(x, x, at="s")
+    m.add(x, x, at="s")
+    m.mul(x, m.load([1], Role.WEIGHT), at="s")
+    m.add(x, x, Role.LOSS, at="s")
+    assert {(str(site.key), site.calls, site.flags.events) for site in m.ledger} == {
+        ("load (load, input)", 1, 0),
+        ("load (load, weight)", 1, 0),
+        ("s (add, loss)", 2, 0),
+        ("deep.s (add, accumulator)", 1, 1),
+        ("s (add, accumulator)", 1, 1),
+        ("s (mul, accumulator)", 1, 0),
+    }
+    assert m.ledger.sites[m.ledger.first.key] is m.ledger["deep.s"]
+    assert m.ledger.left[0] == SiteKey("deep.s", "add", Role.ACCUMULATOR)
+
+
+def test_a_name_that_is_no_single_site_is_refused():
+    m = machine()
+    with pytest.raises(UsageError, match=r"no site 'x' ran on this machine; there are none"):
+        m.ledger["x"]
+    for i in range(10):
+        m.load(i, Role.INPUT, at=f"x{i}")
+    m.load(1, Role.WEIGHT, at="x1")
+    with pytest.raises(UsageError, match=r"site 'x1' is 2 sites \(load into input, load into weight\)"):
+        m.ledger["x1"]
+    with pytest.raises(UsageError, match=r"no site 'y' .*'x7', 2 more"):
+        m.ledger["y"]
+
+
+def test_labels_are_names_where_these_suffice():
+    keys = [SiteKey("a", "add", Role.LOSS), SiteKey("b", "add", Role.LOSS), SiteKey("a", "mul", Role.LOSS)]
+    assert list(labels(keys).values()) == ["a (add, loss)", "b", "a (mul, loss)"]
 
 
 def test_a_scope_shares_everything_but_its_name():
@@ -184,7 +223,7 @@ def test_a_scope_shares_everything_but_its_name():
     twice = m.scope("fc1")
     inner.load(1, Role.INPUT)
     twice.load(2, Role.INPUT)
-    assert m.ledger.sites["fc1.load"].calls == 2
+    assert m.ledger["fc1.load"].calls == 2
 
 
 @either_backend
@@ -217,7 +256,7 @@ def test_flags_are_sticky():
     m = machine()
     x = m.load([100, 1, 64], Role.INPUT)
     m.add(x, x)
-    site = m.ledger.sites["add"]
+    site = m.ledger["add"]
     assert site.flags == Flags(events=2, elements=2, corrupted=2)
     assert (site.overflowed, m.ledger.overflowed) == (True, True)
     for _ in range(2):
@@ -227,20 +266,20 @@ def test_flags_are_sticky():
     assert (site.calls, site.flags) == (4, Flags(events=4, elements=4, corrupted=4))
     m.mac(m.load([[100, 100, -100]], Role.INPUT, "row"), m.constant([[1], [1], [1]], "ones"))
     assert m.ledger.flags == Flags(events=6, elements=5, transient=1, corrupted=4)
-    assert not m.ledger.sites["load"].overflowed
+    assert not m.ledger["load"].overflowed
 
 
 def test_divisions_by_zero_and_vanished_updates_are_counted():
     m = machine()
     x = m.load([5, 0, 3], Role.INPUT)
     m.div(x, m.constant([0, 0, 4], "divisor"), Role.UPDATE)
-    site = m.ledger.sites["div"]
+    site = m.ledger["div"]
     assert site.flags == Flags(vanished=1, zero_divisions=2)
     assert site.overflowed
     assert (site.witness, m.ledger.first) == (None, None)
     m.div(x, m.constant(9, "nine"), Role.UPDATE, at="small")
-    assert m.ledger.sites["small"].flags == Flags(vanished=2)
-    assert not m.ledger.sites["small"].overflowed
+    assert m.ledger["small"].flags == Flags(vanished=2)
+    assert not m.ledger["small"].overflowed
 
 
 def test_an_empty_ledger():
@@ -257,12 +296,12 @@ def test_spans_grow_where_the_backend_measures(backend):
     m = machine(backend=backend)
     x = m.load([[3, -4]], Role.INPUT)
     m.mac(x, m.constant([[10], [5]], "c"))
-    assert m.ledger.sites["mac"].span == Span(10, 10, -20, 30)
+    assert m.ledger["mac"].span == Span(10, 10, -20, 30)
     m.mac(m.load([[100, 100]], Role.INPUT), m.constant([[2], [0]], "c"))
-    assert m.ledger.sites["mac"].span == Span(10, 200, -20, 200)
-    assert m.ledger.sites["load"].span == Span(-4, 100, -4, 100)
+    assert m.ledger["mac"].span == Span(10, 200, -20, 200)
+    assert m.ledger["load"].span == Span(-4, 100, -4, 100)
     m.reshape(m.load([], Role.INPUT, "nothing"), (0,))
-    assert m.ledger.sites["nothing"].span is None
+    assert m.ledger["nothing"].span is None
 
 
 def test_no_spans_where_it_does_not():
@@ -282,7 +321,7 @@ def test_witness_of_a_product(backend):
     m = machine(backend=backend).scope("fc1")
     m.now("train", 2, 17)
     m.mac(m.load([[0, 0], [2, 50]], Role.INPUT), m.load([[3, 0], [40, 0]], Role.INPUT, "w"))
-    assert m.ledger.sites["fc1.mac"].witness == Witness(
+    assert m.ledger["fc1.mac"].witness == Witness(
         site="fc1.mac",
         op="mac",
         phase="train",
@@ -362,9 +401,9 @@ def test_a_site_keeps_its_first_witness_and_the_ledger_the_first_of_all(backend)
     m.now("train", 1, 2)
     m.neg(m.load([-128], Role.INPUT))
     m.add(x, m.load([99], Role.INPUT))
-    assert m.ledger.sites["add"].witness.step == 1
-    assert m.ledger.sites["neg"].witness.step == 2
-    assert m.ledger.first is m.ledger.sites["add"].witness
+    assert m.ledger["add"].witness.step == 1
+    assert m.ledger["neg"].witness.step == 2
+    assert m.ledger.first is m.ledger["add"].witness
 
 
 @given(words(most=12), overflows, st.data())
@@ -386,7 +425,7 @@ def test_a_witness_is_the_first_event_of_the_first_element_with_one(word, overfl
             if expected is None and total != held + product:
                 expected = (i, j), Narrowing(q, "sum", (x, y), held, held + product, total)
             held = total
-    witness = m.ledger.sites["mac"].witness
+    witness = m.ledger["mac"].witness
     assert (witness and (witness.element, witness.narrowing)) == expected
 
 
@@ -428,7 +467,7 @@ def test_a_trap_strikes_again_if_the_caller_goes_on():
         except OverflowTrap as trap:
             witnesses.append(trap.witness)
     assert [(w.step, w.narrowing.exact) for w in witnesses] == [(0, 200), (2, 128)]
-    site = m.ledger.sites["add"]
+    site = m.ledger["add"]
     assert (site.calls, site.flags.events) == (3, 2)
     assert m.ledger.first is witnesses[0]
 
@@ -523,9 +562,10 @@ def test_score_is_seen_by_the_backend():
     assert seen[-1] == ("load", Role.HOST, "test.labels")
 
 
-def test_a_witness_is_of_the_register_that_overflowed_where_a_site_has_two():
+def test_a_witness_is_of_the_register_that_overflowed_where_a_name_has_two():
     m = Machine(widths=Widths(Word(16), {Role.WEIGHT: Word(8)}))
     m.load(1, Role.INPUT, at="x")
     m.load(300, Role.WEIGHT, at="x")
-    witness = m.ledger.sites["x"].witness
+    witness = m.ledger.first
+    assert witness.key == SiteKey("x", "load", Role.WEIGHT)
     assert (witness.register.word, witness.narrowing.exact, witness.narrowing.stored) == (Word(8), 300, 44)

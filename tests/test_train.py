@@ -195,7 +195,7 @@ def test_trap_stops_training():
 def test_learning_rate_halves_at_epoch_10():
     machine = Machine()
     train(machine, blobs(8), Recipe((2,), epochs=20, batch=4))
-    assert machine.ledger.sites["neg_lr_inv"].calls == 3
+    assert machine.ledger["neg_lr_inv"].calls == 3
 
 
 def test_short_last_batch_is_dropped():
@@ -239,7 +239,7 @@ def test_architectures_that_make_no_sense(dims):
 def test_input_shift_is_an_op_of_the_program():
     machine = Machine()
     train(machine, blobs(60), Recipe((3,), epochs=1, input_shift=4))
-    assert machine.ledger.sites["input.shift"].op == "div"
+    assert machine.ledger["input.shift"].op == "div"
 
 
 def test_progress_is_told():

@@ -60,10 +60,10 @@ def test_without_carry_small_gradients_are_lost():
 
 def test_every_step_is_the_same_program():
     m, *_ = run(True, 10, steps=4)
-    assert m.ledger.sites["fcLast.update.carry_zero"].calls == 1
+    assert m.ledger["fcLast.update.carry_zero"].calls == 1
     for op in ("carry_add", "div", "carry_mul", "carry_sub", "add", "clamp"):
-        assert m.ledger.sites[f"fcLast.update.{op}"].calls == 4
-        assert m.ledger.sites[f"fcLast.update.bias_{op}"].calls == 4
+        assert m.ledger[f"fcLast.update.{op}"].calls == 4
+        assert m.ledger[f"fcLast.update.bias_{op}"].calls == 4
 
 
 def test_weight_limit():

@@ -16,7 +16,7 @@ from pocketnn.audit.report import Advice, Evidence, outcome_of
 from pocketnn.audit.source import Source, run_on
 from pocketnn.audit.verdict import Target
 from pocketnn.errors import OverflowTrap
-from pocketnn.machine import Machine, Widths
+from pocketnn.machine import Machine, SiteKey, Widths
 from pocketnn.train import Progress
 
 __all__ = ["advise"]
@@ -37,7 +37,7 @@ class _Trial:
 class _Watched(Backend):
     """Gives up at the first overflow of one site; splits its sums into chunks in a register of `part` bits if asked."""
 
-    def __init__(self, site: str, chunk: int | None, part: Word) -> None:
+    def __init__(self, site: SiteKey, chunk: int | None, part: Word) -> None:
         self.inner = Vector()
         self.site = site
         self.chunk = chunk
@@ -45,7 +45,7 @@ class _Watched(Backend):
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> Outcome:
         """Execute `op`; see Backend.apply. Raises OverflowTrap at the site's first overflow."""
-        if site != self.site:
+        if (site, op.name, to.role) != self.site:
             return self.inner.apply(op, args, to, site)
         outcome = self._split(args, to) if self.chunk else self.inner.apply(op, args, to, site)
         if outcome.flags.events or outcome.flags.zero_divisions:
@@ -67,12 +67,12 @@ class _Watched(Backend):
             b = self._apply("transpose", (self._apply("gather", (columns, indices), move), (1, 0)), move)
             piece = self._apply("mac", (a, b), part)
             total = piece if total is None else self._apply("add", (total, piece), to)
-        return self.inner.apply(OPS["reshape"], (total, total.shape), to, self.site)
+        return self.inner.apply(OPS["reshape"], (total, total.shape), to, self.site.name)
 
     def _apply(self, name: str, args: tuple[Any, ...], to: Register) -> Any:
-        outcome = self.inner.apply(OPS[name], args, to, self.site)
+        outcome = self.inner.apply(OPS[name], args, to, self.site.name)
         if outcome.flags.events:
-            raise OverflowTrap(f"{self.site} still overflows", None)
+            raise OverflowTrap(f"{self.site.name} still overflows", None)
         return outcome.value
 
 
@@ -85,19 +85,18 @@ def advise(source: Source, asked: Target, failed: Evidence, exact: Evidence, pro
     if first is None:
         return []
     result = []
-    for ladder in _ladders(source, asked, first.site, exact):
+    for ladder in _ladders(source, asked, first.key, exact):
         for trial in ladder:
-            advice = _try(trial, asked, first.site, exact, progress)
+            advice = _try(trial, asked, first.key, exact, progress)
             if advice:
                 result.append(advice)
                 break
     return result
 
 
-def _try(trial: _Trial, asked: Target, site: str, exact: Evidence, progress: Progress | None) -> Advice | None:
+def _try(trial: _Trial, asked: Target, site: SiteKey, exact: Evidence, progress: Progress | None) -> Advice | None:
     target = Target(trial.widths, asked.overflow)
-    role = exact.ledger.sites[site].register.role
-    machine = Machine(_Watched(site, trial.chunk, asked.widths[role]), target.widths, target.overflow)
+    machine = Machine(_Watched(site, trial.chunk, asked.widths[site.role]), target.widths, target.overflow)
     try:
         evidence = run_on(trial.source, machine, trial.change, progress)
     except OverflowTrap:
@@ -105,16 +104,16 @@ def _try(trial: _Trial, asked: Target, site: str, exact: Evidence, progress: Pro
     return Advice(site, trial.change, outcome_of(target, evidence, exact))
 
 
-def _ladders(source: Source, asked: Target, site: str, exact: Evidence) -> Iterator[Iterator[_Trial]]:
-    widths, at = asked.widths, exact.ledger.sites[site]
+def _ladders(source: Source, asked: Target, site: SiteKey, exact: Evidence) -> Iterator[Iterator[_Trial]]:
+    widths = asked.widths
     for ladder in source.ladders():
         yield (_Trial(change, changed, widths) for change, changed in ladder)
-    role, word = at.register.role, widths[at.register.role]
+    role, word = site.role, widths[site.role]
     wider = [Word(bits) for bits in REGISTERS if bits > word.bits]
     yield (_Trial(f"{role.value} registers of {w.bits} bits", source, _with(widths, role, w)) for w in wider)
     need = narrowest(exact.ledger).get(role, MAX_BITS)
     room = next((w for w in wider if w.bits >= need), None)
-    if at.op == "mac" and room is not None:
+    if site.op == "mac" and room is not None:
         yield (
             _Trial(
                 f"partial sums of {n} terms in {word.bits} bits, totals in {room.bits}",

@@ -18,6 +18,7 @@ import numpy as np
 from pocketnn.arith import MAX_BITS, Word
 from pocketnn.audit.observe import Counts, Observations
 from pocketnn.audit.text import compact
+from pocketnn.machine import SiteKey
 
 __all__ = ["course", "histogram", "image"]
 
@@ -113,7 +114,7 @@ def histogram(counts: Counts, bits: int, word: int) -> str:
     return _picture(name, draw)
 
 
-def course(seen: Observations, site: str, word: int) -> str:
+def course(seen: Observations, site: SiteKey, word: int) -> str:
     """The range of a site's results over the run, in signed bits; the boundaries of a word of `word` bits are drawn."""
     points = seen.course(site)
     lo, hi = min(p.lo for p in points), max(p.hi for p in points)

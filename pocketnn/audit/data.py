@@ -1,4 +1,4 @@
-"""An audit as plain data for JSON, schema `pocketnn-audit/2` (schema.json beside this file describes every field)."""
+"""An audit as plain data for JSON, schema `pocketnn-audit/3` (schema.json beside this file describes every field)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pocketnn.audit.memory import bytes_of, needs
 from pocketnn.audit.report import Outcome, Report
 from pocketnn.audit.sections import fitting
 from pocketnn.audit.verdict import SiteVerdict
-from pocketnn.machine import Clock, Witness
+from pocketnn.machine import Clock, SiteKey, Witness
 
-__all__ = ["SCHEMA", "as_data", "flags_data", "outcome_data", "witness_data"]
+__all__ = ["SCHEMA", "as_data", "flags_data", "key_data", "outcome_data", "witness_data"]
 
-SCHEMA = "pocketnn-audit/2"
+SCHEMA = "pocketnn-audit/3"
 
 
 def as_data(report: Report) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def as_data(report: Report) -> dict[str, Any]:
         "overflowed": report.asked.overflowed,
         "runs": [outcome_data(o) for o in (report.exact, *report.outcomes)],
         "proposal": _proposal_data(report),
-        "advice": [{"site": a.site, "change": a.change, "run": outcome_data(a.outcome)} for a in report.advice],
+        "advice": [{**key_data(a.site), "change": a.change, "run": outcome_data(a.outcome)} for a in report.advice],
         "devices": [device_data(device) for device in report.devices],
         "certificate": report.proof
         and {"proved": report.proof.proved, "claim": report.proof.claim, "verdict": report.proof.verdict},
@@ -49,8 +49,7 @@ def witness_data(witness: Witness | None) -> dict[str, Any] | None:
         return None
     narrowing, register = witness.narrowing, witness.register
     return {
-        "site": witness.site,
-        "op": witness.op,
+        **key_data(witness.key),
         "phase": witness.phase,
         "epoch": witness.epoch,
         "step": witness.step,
@@ -62,9 +61,13 @@ def witness_data(witness: Witness | None) -> dict[str, Any] | None:
         "exact": narrowing.exact,
         "stored": narrowing.stored,
         "word": register.word.bits,
-        "role": register.role.value,
         "overflow": register.overflow.value,
     }
+
+
+def key_data(site: SiteKey) -> dict[str, str]:
+    """What a site is, as plain data."""
+    return {"site": site.name, "op": site.op, "role": site.role.value}
 
 
 def outcome_data(outcome: Outcome) -> dict[str, Any]:
@@ -92,12 +95,12 @@ def outcome_data(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _left_data(left: tuple[str, Clock] | None) -> dict[str, Any] | None:
+def _left_data(left: tuple[SiteKey, Clock] | None) -> dict[str, Any] | None:
     """Where a run left the exact one, as plain data; None stays None."""
     if left is None:
         return None
     site, clock = left
-    return {"site": site, "phase": clock.phase, "epoch": clock.epoch, "step": clock.step}
+    return {**key_data(site), "phase": clock.phase, "epoch": clock.epoch, "step": clock.step}
 
 
 def _proposal_data(report: Report) -> dict[str, Any] | None:
@@ -127,9 +130,7 @@ def _proposal_data(report: Report) -> dict[str, Any] | None:
 def _site_data(site: SiteVerdict, report: Report) -> dict[str, Any]:
     span, seen = site.span, report.seen
     return {
-        "site": site.site,
-        "op": site.op,
-        "role": site.role.value,
+        **key_data(site.key),
         "calls": site.calls,
         "elements": site.elements,
         "ops": site.narrowings,
@@ -138,7 +139,7 @@ def _site_data(site: SiteVerdict, report: Report) -> dict[str, Any]:
         "bits": site.bits,
         "result_bits": site.result_bits,
         "widths": {str(bits): site.at_width(bits).value for bits in range(MIN_BITS, MAX_BITS + 1)},
-        "counts": None if seen is None or site.site not in seen.counts else seen.counts[site.site].tolist(),
+        "counts": None if seen is None or site.key not in seen.counts else seen.counts[site.key].tolist(),
         "machines": {
             outcome.name: {
                 "verdict": cell.verdict.value,

@@ -17,6 +17,7 @@ from pocketnn.audit.sections import accuracy, fitting, kilobytes
 from pocketnn.audit.text import cell_text, compact, share, when
 from pocketnn.audit.verdict import Cell, SiteVerdict, Verdict
 from pocketnn.errors import UsageError
+from pocketnn.machine import SiteKey
 
 __all__ = ["KINDS", "as_html", "check_library"]
 
@@ -87,6 +88,8 @@ def _context(report: Report, safe: Any) -> dict[str, Any]:
 
 def _outcome(outcome: Outcome, report: Report) -> dict[str, Any]:
     scores, left = outcome.scores, outcome.left
+    first = outcome.first.key if outcome.first else left and left[0]
+    called = {site.key: site.label for site in report.sites}
     percent = 100 * scores.test_correct / scores.test_total if scores and scores.test_total else None
     return {
         "name": outcome.name,
@@ -100,20 +103,21 @@ def _outcome(outcome: Outcome, report: Report) -> dict[str, Any]:
         "kind": "corrupted" if outcome.flags.corrupted else "transient" if outcome.overflowed else "safe",
         "emulated": outcome.emulated,
         "first": str(outcome.first) if outcome.first else None,
-        "first_site": outcome.first.site if outcome.first else left and left[0],
-        "left": f"{left[0]} ({when(left[1].phase, left[1].epoch, left[1].step)})" if left else None,
+        "first_site": first and called.get(first, str(first)),  # advice may run sites that the exact run has not
+        "first_anchor": first and _anchor(first),
+        "left": f"{left[0].name} ({when(left[1].phase, left[1].epoch, left[1].step)})" if left else None,
     }
 
 
 def _site(site: SiteVerdict, report: Report, words: list[int], safe: Any) -> dict[str, Any]:
     span, seen, asked = site.span, report.seen, report.asked.target
     word = asked.widths[site.role].bits if asked else words[0]
-    counts = seen.counts.get(site.site) if seen else None
+    counts = seen.counts.get(site.key) if seen else None
     cells = list(zip(site.cells, report.outcomes, strict=True))
-    moving = seen is not None and len(seen.buckets.get(site.site, ())) > 1
+    moving = seen is not None and len(seen.buckets.get(site.key, ())) > 1
     return {
-        "name": site.site,
-        "id": f"site-{site.site}",
+        "name": site.label,
+        "id": _anchor(site.key),
         "op": site.op,
         "role": site.role.value,
         "elements": compact(site.elements),
@@ -126,8 +130,13 @@ def _site(site: SiteVerdict, report: Report, words: list[int], safe: Any) -> dic
         "firsts": [(outcome.name, str(cell.first)) for cell, outcome in cells if cell.first],
         "loud": any(_loud(cell) for cell in site.cells),
         "histogram": safe(chart.histogram(counts, site.bits, word)) if counts is not None and site.bits else None,
-        "course": safe(chart.course(seen, site.site, word)) if seen and moving else None,
+        "course": safe(chart.course(seen, site.key, word)) if seen and moving else None,
     }
+
+
+def _anchor(site: SiteKey) -> str:
+    """The name of a site's card in the page; ops and roles have no hyphen, so no two sites share one."""
+    return f"site-{site.name}-{site.op}-{site.role.value}"
 
 
 def _range(lo: int, hi: int) -> str:
@@ -150,7 +159,7 @@ def _loud(cell: Cell) -> bool:
 
 def _cell(cell: Cell, site: SiteVerdict, outcome: Outcome) -> dict[str, Any]:
     flags = cell.flags
-    detail = f"{site.site} on {outcome.name}: {cell.verdict.value}"
+    detail = f"{site.label} on {outcome.name}: {cell.verdict.value}"
     if flags.events or flags.zero_divisions:
         detail += (
             f"; {flags.events:,} overflows in {flags.elements:,} of {site.elements:,} results, "

@@ -9,7 +9,7 @@ import numpy as np
 
 from pocketnn.arith import MAX_BITS, Backend, Op, Outcome, Register, Span, Values, measured
 from pocketnn.arith.carrier import Carrier
-from pocketnn.machine import Clock
+from pocketnn.machine import Clock, SiteKey
 
 __all__ = ["Course", "Observations", "Observer", "bit_counts"]
 
@@ -35,16 +35,16 @@ class Observations:
     marks: the tick at which each phase and epoch began.
     """
 
-    counts: dict[str, Counts] = field(default_factory=dict)
-    buckets: dict[str, dict[int, tuple[int, int]]] = field(default_factory=dict)
+    counts: dict[SiteKey, Counts] = field(default_factory=dict)
+    buckets: dict[SiteKey, dict[int, tuple[int, int]]] = field(default_factory=dict)
     width: int = 1
     marks: list[tuple[int, str, int]] = field(default_factory=list)
 
-    def course(self, site: str) -> list[Course]:
+    def course(self, site: SiteKey) -> list[Course]:
         """The range of a site's exact results over the run, a bucket of steps after the other."""
         return [Course(bucket * self.width, lo, hi) for bucket, (lo, hi) in sorted(self.buckets.get(site, {}).items())]
 
-    def wrong_at(self, site: str, bits: int) -> int:
+    def wrong_at(self, site: SiteKey, bits: int) -> int:
         """How many of a site's results do not fit `bits` bits: what such a register stores wrong on exact operands."""
         counts = self.counts.get(site)
         return 0 if counts is None else int(counts[bits + 1 :].sum())
@@ -79,18 +79,19 @@ class Observer(Backend):
         outcome = self.inner.apply(op, args, to, site)
         span = measured(outcome)
         if span is not None:
-            self._count(site, outcome.value)
-            self._follow(site, span)
+            key = SiteKey(site, op.name, to.role)
+            self._count(key, outcome.value)
+            self._follow(key, span)
             outcome = outcome._replace(span=span)  # so that nobody computes it again
         return outcome
 
-    def _count(self, site: str, value: Values) -> None:
+    def _count(self, site: SiteKey, value: Values) -> None:
         counts = self.seen.counts.get(site)
         if counts is None:
             counts = self.seen.counts[site] = np.zeros(MAX_BITS + 1, np.int64)
         counts += bit_counts(value)
 
-    def _follow(self, site: str, span: Span) -> None:
+    def _follow(self, site: SiteKey, span: Span) -> None:
         seen, clock = self.seen, self.clock
         if not seen.marks or seen.marks[-1][1:] != (clock.phase, clock.epoch):
             seen.marks.append((clock.ticks, clock.phase, clock.epoch))

@@ -13,13 +13,14 @@ from pocketnn.audit.memory import Stored
 from pocketnn.audit.report import Subject
 from pocketnn.audit.source import Ladder
 from pocketnn.errors import CorruptError
-from pocketnn.machine import Machine
+from pocketnn.machine import Machine, SiteKey
 from pocketnn.scores import EpochResult, Scores
 from pocketnn.trace import Event, Player, Trace
 from pocketnn.train import Progress
 
 __all__ = ["ABOUT", "Replayed", "subject_from_text", "subject_to_text"]
 
+_LOSS = SiteKey("loss.epoch_add", "add", Role.LOSS)
 ABOUT = "subject"  # the header's name for what was run
 
 
@@ -89,7 +90,7 @@ class _Tally:
         cell[0] += scored[0]
         cell[1] += scored[1]
         for event in events:
-            if event.result.code.site == "loss.epoch_add" and event.result.shape == (1, 1):
+            if event.result.code.key == _LOSS and event.result.shape == (1, 1):
                 self._loss[epoch] = int(event.result.ints()[0, 0])
 
     def scores(self) -> Scores:

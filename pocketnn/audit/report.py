@@ -16,7 +16,7 @@ from pocketnn.audit.memory import Stored
 from pocketnn.audit.observe import Observations
 from pocketnn.audit.propose import narrowest
 from pocketnn.audit.verdict import Proved, SiteVerdict, Target, judge, never_proved
-from pocketnn.machine import Clock, Ledger, Widths, Witness
+from pocketnn.machine import Clock, Ledger, SiteKey, Widths, Witness
 from pocketnn.scores import Scores
 
 __all__ = [
@@ -64,7 +64,7 @@ class Outcome:
     scores: Scores | None
     flags: Flags
     first: Witness | None
-    left: tuple[str, Clock] | None
+    left: tuple[SiteKey, Clock] | None
     changed: int | None
     overflowed: bool
 
@@ -127,7 +127,7 @@ class Proof:
 class Advice:
     """A single change that makes `site` fit, and what a run with it reached; `outcome` may overflow elsewhere."""
 
-    site: str
+    site: SiteKey
     change: str
     outcome: Outcome
 

@@ -82,16 +82,16 @@ def _result(site: SiteVerdict, cell: Cell, report: Report, rule: int) -> dict[st
                     "artifactLocation": {"uri": quote(report.subject.name)},
                     "region": {"startLine": 1},
                 },
-                "logicalLocations": [{"fullyQualifiedName": site.site, "kind": "function"}],
+                "logicalLocations": [{"fullyQualifiedName": site.label, "kind": "function"}],
             }
         ],
-        "partialFingerprints": {"siteAndMachine/v1": f"{site.site} {report.asked.name}"},
+        "partialFingerprints": {"siteAndMachine/v2": f"{site.key} {report.asked.name}"},
     }
 
 
 def _message(site: SiteVerdict, cell: Cell, report: Report) -> str:
     flags = cell.flags
-    text = f"{site.site} on a {report.asked.name} machine: {cell.verdict.value}"
+    text = f"{site.label} on a {report.asked.name} machine: {cell.verdict.value}"
     if flags.events:
         text += f"; {flags.events} overflows, {flags.corrupted} of {site.elements} results wrong "
         text += f"({share(flags.corrupted, site.elements)})"

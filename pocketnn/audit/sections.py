@@ -75,7 +75,7 @@ def advice_lines(report: Report) -> Iterator[str]:
     """Per kind of change the smallest that makes the site fit that breaks first."""
     if not report.advice:
         return
-    yield f"single changes that make {report.advice[0].site} fit {report.asked.name}, each run"
+    yield f"single changes that make {report.advice[0].site.name} fit {report.asked.name}, each run"
     yield f"  {'change':<48}{'test accuracy':>20}{'changed':>9}  {'first overflow then':<19}"
     for advice in report.advice:
         outcome = advice.outcome

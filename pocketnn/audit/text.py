@@ -92,7 +92,7 @@ def _firsts(report: Report) -> Iterator[str]:
         if outcome.left:
             site, clock = outcome.left
             moment = when(clock.phase, clock.epoch, clock.step)
-            yield from wrapped(f"{outcome.name}: left the exact run at {site} [{moment}]")
+            yield from wrapped(f"{outcome.name}: left the exact run at {site.name} [{moment}]")
         else:
             yield from wrapped(f"{outcome.name}: never left the exact run: every final value is exact")
     if report.exact.first:
@@ -111,7 +111,7 @@ def _site_table(report: Report, shown: list[int]) -> Iterator[str]:
     for site in report.sites:
         ops = f"{compact(site.narrowings):>6}" if wide else ""
         cells = "".join(f" {cell_text(site.cells[i], site.elements):>10}" for i in shown)
-        yield f"{site.site:<33}{ops} {_range(site):>{room}} {site.bits or '':>4}{cells}"
+        yield f"{site.label:<33}{ops} {_range(site):>{room}} {site.bits or '':>4}{cells}"
 
 
 def _range(site: SiteVerdict) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pocketnn.arith import CLEAN, Flags, Overflow, Role, Span, Word
-from pocketnn.machine import Ledger, Site, Widths, Witness
+from pocketnn.ledger import labels
+from pocketnn.machine import Ledger, Site, SiteKey, Widths, Witness
 
 __all__ = ["Cell", "Proved", "SiteVerdict", "Target", "Verdict", "certified", "judge", "never_proved", "zero_free"]
 
@@ -59,14 +60,16 @@ class Cell:
 class SiteVerdict:
     """One site: what it did in the exact run, and a cell per target.
 
-    narrowings: values that entered its register. span: the exact ranges before narrowing, None if it never ran on
-    anything. bits: the narrowest register that holds them whatever the order of summation. result_bits: the narrowest
-    that holds the final results; a register narrower than that stores wrong values.
+    label: what to call it beside the report's other sites. narrowings: values that entered its register. span: the
+    exact ranges before narrowing, None if it never ran on anything. bits: the narrowest register that holds them
+    whatever the order of summation. result_bits: the narrowest that holds the final results; a register narrower than
+    that stores wrong values.
     """
 
     site: str
     op: str
     role: Role
+    label: str
     calls: int
     elements: int
     narrowings: int
@@ -74,6 +77,11 @@ class SiteVerdict:
     bits: int | None
     result_bits: int | None
     cells: tuple[Cell, ...]
+
+    @property
+    def key(self) -> SiteKey:
+        """What it is, on any machine."""
+        return SiteKey(self.site, self.op, self.role)
 
     def at_width(self, bits: int) -> Verdict:
         """What the exact run alone says of a register of `bits` bits at this site, all registers before it wide enough.
@@ -86,11 +94,11 @@ class SiteVerdict:
         return Verdict.TRANSIENT if bits >= self.result_bits else Verdict.CORRUPTED
 
 
-Proved = Callable[[Target, str], bool]
-"""Whether a certificate says that the site of that name cannot overflow on that target."""
+Proved = Callable[[Target, SiteKey], bool]
+"""Whether a certificate says that the site cannot overflow on that target."""
 
 
-def never_proved(target: Target, site: str) -> bool:
+def never_proved(target: Target, site: SiteKey) -> bool:
     """No certificates at hand."""
     return False
 
@@ -113,31 +121,33 @@ def judge(
     exact: Ledger, runs: Sequence[tuple[Target, Ledger | None]], proved: Proved = never_proved
 ) -> list[SiteVerdict]:
     """A verdict per site of the exact run, in program order; a ledger of None stands for a certified target."""
-    return [_judge_site(site, runs, proved) for site in exact]
+    called = labels(exact.sites)
+    return [_judge_site(site, called[site.key], runs, proved) for site in exact]
 
 
 def _fits(span: Span | None, word: Word) -> bool:
     return span is None or (word.lo <= span.least and span.most <= word.hi)
 
 
-def _judge_site(site: Site, runs: Sequence[tuple[Target, Ledger | None]], proved: Proved) -> SiteVerdict:
+def _judge_site(site: Site, label: str, runs: Sequence[tuple[Target, Ledger | None]], proved: Proved) -> SiteVerdict:
     span = site.span
     bits = None if span is None else Word.holding(span.least, span.most)
     cells = []
     for target, ledger in runs:
         # a certified target computes what the exact run did; a site is missing where a run was stopped before it
-        ran = site if ledger is None else ledger.sites.get(site.name)
+        ran = site if ledger is None else ledger.sites.get(site.key)
         flags = CLEAN if ran is None else ran.flags
         word = target.widths[site.register.role]
         guard = None if bits is None else word.bits - bits
         verdict = _verdict(flags, span, word)
-        if verdict in (Verdict.SAFE, Verdict.UNREACHED) and proved(target, site.name):
+        if verdict in (Verdict.SAFE, Verdict.UNREACHED) and proved(target, site.key):
             verdict = Verdict.PROVED
         cells.append(Cell(verdict, flags, guard, ran.witness if ran else None))
     return SiteVerdict(
         site=site.name,
         op=site.op,
         role=site.register.role,
+        label=label,
         calls=site.calls,
         elements=site.elements,
         narrowings=site.narrowings,

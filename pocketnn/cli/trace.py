@@ -56,7 +56,7 @@ def info(file: Path, as_json: bool) -> None:
             "steps": len(opened.steps),
             "events": opened.events,
             "phases": dict(phases),
-            "sites": len({code.site for code in opened.codes.values()}),
+            "sites": len({code.key for code in opened.codes.values()}),
             "level": "full" if opened.full else "digest",
             "bytes": file.stat().st_size,
         }

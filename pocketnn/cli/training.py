@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from pocketnn.activations import ACTIVATIONS
 from pocketnn.audit import Evaluation, Target, Training
-from pocketnn.audit.data import flags_data, witness_data
+from pocketnn.audit.data import flags_data, key_data, witness_data
 from pocketnn.audit.text import compact
 from pocketnn.cli.options import (
     WidthsText,
@@ -26,6 +26,7 @@ from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import Dataset, load_dataset
 from pocketnn.errors import UsageError
+from pocketnn.ledger import labels
 from pocketnn.machine import Ledger, Machine, Widths
 from pocketnn.prove import Training as Proving
 from pocketnn.prove.search import FREE, Choice, choose
@@ -140,7 +141,7 @@ def _proof_text(choice: Choice | None) -> list[str]:
 
 def _train_data(run: Run, ledger: Ledger) -> dict[str, Any]:
     return {
-        "schema": "pocketnn-train/1",
+        "schema": "pocketnn-train/2",
         "epochs": [{field: getattr(epoch, field) for field in epoch.__dataclass_fields__} for epoch in run.epochs],
         "final_train_correct": run.final_train_correct,
         "train_total": run.train_total,
@@ -152,7 +153,7 @@ def _overflow_data(ledger: Ledger) -> dict[str, Any]:
     return {
         "flags": flags_data(ledger.flags),
         "first": witness_data(ledger.first),
-        "sites": {site.name: flags_data(site.flags) for site in ledger if site.overflowed},
+        "sites": [{**key_data(site.key), **flags_data(site.flags)} for site in ledger if site.overflowed],
     }
 
 
@@ -182,9 +183,10 @@ def _overflow_text(ledger: Ledger) -> list[str]:
     ]
     if ledger.first:
         lines.append(f"first: {ledger.first}")
+    called = labels(ledger.sites)
     worst = sorted((s for s in ledger if s.overflowed), key=lambda s: -s.flags.events - s.flags.zero_divisions)
     lines += [
-        f"  {site.name:<34} {compact(site.flags.events):>6} overflows, {compact(site.flags.elements):>6} of "
+        f"  {called[site.key]:<34} {compact(site.flags.events):>6} overflows, {compact(site.flags.elements):>6} of "
         f"{compact(site.elements):>6} elements, {compact(site.flags.corrupted):>6} corrupted, "
         f"{compact(site.flags.zero_divisions):>6} x/0"
         for site in worst
@@ -223,7 +225,7 @@ def evaluate(
     total = len(dataset.test.labels)
     if as_json:
         overflows = _overflow_data(machine.ledger)
-        result = {"schema": "pocketnn-eval/1", "test_correct": correct, "test_total": total, "overflow": overflows}
+        result = {"schema": "pocketnn-eval/2", "test_correct": correct, "test_total": total, "overflow": overflows}
         click.echo(json.dumps(result))
     else:
         click.echo("\n".join([f"{correct} of {total}", *_overflow_text(machine.ledger)]))

@@ -8,7 +8,7 @@ from typing import Any
 
 from pocketnn.arith import MAX_BITS, Interval, Ranges, Role, Span, Word
 from pocketnn.audit.verdict import Target
-from pocketnn.machine import Ledger, Machine, Widths
+from pocketnn.machine import Ledger, Machine, SiteKey, Widths
 from pocketnn.prove.listing import Listing, Step
 
 __all__ = [
@@ -44,6 +44,11 @@ class SiteBound:
     fits: bool
     zero_divisor: bool
     attained: bool = False
+
+    @property
+    def key(self) -> SiteKey:
+        """What it is, on any machine."""
+        return SiteKey(self.site, self.op, self.role)
 
     @property
     def bits(self) -> int:
@@ -174,7 +179,7 @@ def _bounds(ledger: Ledger, exact: Ledger) -> Iterator[SiteBound]:
     target's ranges are those of a machine gone astray, and only a range that fits in any order is known to."""
     astray = False
     for site in exact:
-        here, span = ledger.sites[site.name], site.span
+        here, span = ledger.sites[site.key], site.span
         if span is None:
             continue
         word = here.register.word

@@ -103,9 +103,9 @@ def _attaining(saved: Saved, images: np.ndarray[Any, Any], found: Examined) -> _
     certified: Ranges = found.exact.at(site)[0]
     count = np.count_nonzero(certified.lo[0] == least) + np.count_nonzero(certified.hi[0] == most)
     span = next(bound.span for bound in found.sites if bound.site == site)
-    spans = {seen.name: seen.span for seen in machine.ledger}
+    spans = {seen.key: seen.span for seen in machine.ledger}
     return _Confirmed(
-        tuple(replace(bound, attained=spans.get(bound.site) == bound.span) for bound in found.sites),
+        tuple(replace(bound, attained=spans.get(bound.key) == bound.span) for bound in found.sites),
         tuple(_extremes(site, images, least, most, span)),
         f"emulation attained {count} of the {2 * neurons} bounds of {site}, each by an image made for it",
     )

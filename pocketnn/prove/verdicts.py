@@ -9,7 +9,7 @@ from pocketnn.audit.replayed import Replayed
 from pocketnn.audit.source import Evaluation, Source, Training, fact
 from pocketnn.audit.verdict import Proved, Target, never_proved
 from pocketnn.errors import DataError
-from pocketnn.machine import Machine
+from pocketnn.machine import Machine, SiteKey
 from pocketnn.prove import inference, stored, training
 from pocketnn.prove.certificate import Certificate, Program
 from pocketnn.trace.verify import verify
@@ -104,13 +104,14 @@ def _other_program(source: Replayed, claim: training.Training) -> Iterator[str]:
         yield f"it is about {steps} steps an epoch, the trace has {last}"
     machine = Machine(Interval())
     claim.run(machine)
+    sites = machine.ledger.sites
+    names = {key.name for key in sites}
     for code in source.trace.codes.values():
-        site = machine.ledger.sites.get(code.site)
-        if site is not None and (site.op, site.register.role) != (code.op.name, code.to.role):
+        if code.site in names and code.key not in sites:
             yield f"{code.site}: {code.op.name} into {code.to.role.value}, which is not in its program"
     for step in source.trace.steps:
         for event in source.trace.recorded(step):
-            site, span = machine.ledger.sites.get(event.code.site), event.figures.span
+            site, span = sites.get(event.code.key), event.figures.span
             if site is None or site.op != "load" or site.span is None or span is None:
                 continue
             if not site.span.lo <= span.lo <= span.hi <= site.span.hi:
@@ -119,9 +120,9 @@ def _other_program(source: Replayed, claim: training.Training) -> Iterator[str]:
 
 
 def _proved(program: Program) -> Proved:
-    known: dict[str, frozenset[str]] = {}
+    known: dict[str, frozenset[SiteKey]] = {}
 
-    def proved(target: Target, site: str) -> bool:
+    def proved(target: Target, site: SiteKey) -> bool:
         name = str(target)
         if name not in known:
             known[name] = safe_sites(program, target)
@@ -130,7 +131,7 @@ def _proved(program: Program) -> Proved:
     return proved
 
 
-def safe_sites(program: Program, target: Target) -> frozenset[str]:
+def safe_sites(program: Program, target: Target) -> frozenset[SiteKey]:
     """The sites at which nothing can overflow or be divided by zero on `target`.
 
     Also those that come after others which can: ranges cover what a register holds after an overflow, too. All that
@@ -141,4 +142,4 @@ def safe_sites(program: Program, target: Target) -> frozenset[str]:
         (lo, hi), (least, most) = before.ends(), after.ends()
         if least < lo or hi < most:
             return frozenset()
-    return frozenset(site.name for site in machine.ledger if not site.overflowed)
+    return frozenset(site.key for site in machine.ledger if not site.overflowed)

@@ -11,6 +11,7 @@ import numpy as np
 from pocketnn.arith import Flags, Op, OwnRange, Register, Span, Tensor, Terms, Values
 from pocketnn.arith.backend import Integers
 from pocketnn.errors import DataError
+from pocketnn.ledger import SiteKey
 
 __all__ = ["Code", "Event", "Handle", "Moment", "Sink", "params_from_text", "params_to_text"]
 
@@ -23,6 +24,11 @@ class Code(NamedTuple):
     to: Register
     params: tuple[Any, ...]
     shape: tuple[int, ...]
+
+    @property
+    def key(self) -> SiteKey:
+        """The site that it belongs to."""
+        return SiteKey(self.site, self.op.name, self.to.role)
 
 
 class Handle:

@@ -155,8 +155,8 @@ class Recorder(Backend):
         ledger, does not.
         """
         code = self._codes[code.site] = self._distinct.setdefault(code, code)
-        site = self._sites.get(code.site)
-        if site is not None and (code.to.role is not Role.HOST or site.register.role is Role.HOST):
+        site = self._sites.get(code.key)
+        if site is not None:
             self._extents[id(code)] = site.extent
             site.extent.behind.add(self.settle)
         return code

@@ -318,11 +318,11 @@ def test_bounds_are_integers_that_registers_hold_and_in_order():
 def test_the_ledger_shows_ranges_and_what_can_overflow():
     m = Machine(Interval(), Widths(INT8))
     m.add(ranged(m, (0, 100)), ranged(m, (-5, 50)), at="here")
-    site = m.ledger.sites["here"]
+    site = m.ledger["here"]
     assert (site.span.lo, site.span.hi) == (-5, 150)
     assert site.overflowed
     assert site.witness is None  # a range shows no value
-    assert m.ledger.sites["load"].flags.events == 0
+    assert m.ledger["load"].flags.events == 0
 
 
 def test_more_cases_than_are_kept_apart_are_taken_together(monkeypatch):

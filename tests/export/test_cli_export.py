@@ -156,7 +156,7 @@ def test_an_audit_without_figures_says_nothing_of_targets(audit):
     [
         ("[", "not JSON"),
         ([], "no figures of a target"),
-        ({"schema": "pocketnn-audit/2"}, "no figures of a target"),
+        ({"schema": "pocketnn-audit/3"}, "no figures of a target"),
         (figures(runs=[]), "ran on no target"),
         (figures(runs=[{}]), "'counts' is missing; it is not as `pocketnn export` wrote it"),
         (figures(layers=[64, "16", 10]), "'16' where a whole number from 0 belongs; it is not as `pocketnn export`"),

@@ -52,7 +52,7 @@ def test_the_attaining_image_overflows_28_bits(mnist):
     assert certificate.failing[0].site == "fc1.forward.mac"
     for attaining in certificate.attaining:
         assert set(attaining.inputs) == {0, 255}
-        assert emulate(mnist, [attaining.inputs], Widths.of(32, 28)).sites["fc1.forward.mac"].overflowed
+        assert emulate(mnist, [attaining.inputs], Widths.of(32, 28))["fc1.forward.mac"].overflowed
         weight = np.asarray(mnist.parameters["fc1_weight"])[:, attaining.element[1]]
         assert int(np.dot(attaining.inputs, weight)) == attaining.bound
     assert "28-bit accumulator" in certificate.counterexample.witness
@@ -63,7 +63,7 @@ def test_no_input_image_is_known_to_leave_the_bounds(mnist):
     certificate = prove_inference(mnist, (0, 255), target())
     ledger = emulate(mnist, np.random.default_rng(0).integers(0, 256, (300, 784)))
     for site in certificate.sites:
-        seen = ledger.sites[site.site].span
+        seen = ledger[site.site].span
         assert site.span.least <= seen.least, site
         assert seen.most <= site.span.most, site
 
@@ -112,7 +112,7 @@ def check_inference(draw, saved):
         if ledger.overflowed:  # not even 48 bits are exact
             return
     for site in certificate.sites:
-        seen = ledger.sites[site.site].span
+        seen = ledger[site.site].span
         assert site.span.lo <= seen.lo, site
         assert seen.hi <= site.span.hi, site
         assert site.span.least <= seen.least, site
@@ -148,12 +148,12 @@ def test_what_is_called_attained_is_the_exhaustive_range(name, seed):
     certificate = prove_inference(saved, (-2, 4), target())
     ledger = emulate(saved, list(itertools.product(range(-2, 5), repeat=3)))
     for site in certificate.sites:
-        seen = ledger.sites[site.site].span
+        seen = ledger[site.site].span
         assert site.span.lo <= seen.lo, site
         assert seen.hi <= site.span.hi, site
         if site.attained:
             assert seen == site.span
-    exact = {site.site for site in certificate.sites if ledger.sites[site.site].span == site.span}
+    exact = {site.site for site in certificate.sites if ledger[site.site].span == site.span}
     assert {"fc1.forward.mac", "fc1.forward.add"} <= exact
     assert {site.site for site in certificate.sites if site.attained} >= {"fc1.forward.mac"}
 

@@ -7,10 +7,10 @@ import pytest
 from click.testing import CliRunner
 from tiny import blobs
 
-from pocketnn.arith import Overflow, Vector
+from pocketnn.arith import Overflow, Role, Vector
 from pocketnn.audit import Evaluation, Target, Training
 from pocketnn.cli import main
-from pocketnn.machine import Machine, Widths
+from pocketnn.machine import Machine, SiteKey, Widths
 from pocketnn.prove.verdicts import proved_by
 from pocketnn.recipe import Recipe
 from pocketnn.saved import Saved
@@ -27,10 +27,9 @@ def test_no_proved_site_overflows_even_where_others_do(word, overflow):
     proved = proved_by(source)
     machine = Machine(Vector(), target.widths, target.overflow)
     source.run(machine)
-    sites = {site.name: site for site in machine.ledger}
-    safe = [name for name in sites if proved(target, name)]
+    safe = [site for site in machine.ledger if proved(target, site.key)]
     assert safe
-    assert [name for name in safe if sites[name].overflowed] == []
+    assert [site.name for site in safe if site.overflowed] == []
 
 
 def test_a_training_that_is_proved_as_a_whole_is_proved_at_every_site():
@@ -38,20 +37,21 @@ def test_a_training_that_is_proved_as_a_whole_is_proved_at_every_site():
     target, proved = Target(Widths.of(32), Overflow.WRAP), proved_by(source)
     machine = Machine(Vector(), target.widths, target.overflow)
     source.run(machine)
-    assert [site.name for site in machine.ledger if not proved(target, site.name)] == []
+    assert [site.name for site in machine.ledger if not proved(target, site.key)] == []
 
 
 def test_evaluations_and_batch_normalisation():
     parameters = {"fcLast_weight": np.ones((12, 3), int), "fcLast_bias": np.zeros((1, 3), int)}
     saved = Saved(parameters, Recipe(()))
     target = Target(Widths.of(16), Overflow.WRAP)
-    assert proved_by(Evaluation("w", saved, blobs()))(target, "fcLast.forward.mac")  # 12 * 255 fits
-    assert not proved_by(Evaluation("w", saved, blobs()))(Target(Widths.of(12), Overflow.WRAP), "fcLast.forward.mac")
+    mac = SiteKey("fcLast.forward.mac", "mac", Role.ACCUMULATOR)
+    assert proved_by(Evaluation("w", saved, blobs()))(target, mac)  # 12 * 255 fits
+    assert not proved_by(Evaluation("w", saved, blobs()))(Target(Widths.of(12), Overflow.WRAP), mac)
     norm = {"fcLast_gamma": np.ones((1, 3), int), "fcLast_beta": np.zeros((1, 3), int)}
     normed = Saved({**parameters, **norm}, Recipe((), batch_norm=True, batch=7))
-    assert proved_by(Evaluation("w", normed, blobs()))(target, "fcLast.forward.mac")
-    assert not proved_by(Evaluation("w", normed, blobs()))(target, "fcLast.norm.forward.square")
-    assert not proved_by(Training(blobs(), Recipe(batch_norm=True)))(target, "fc1.forward.mac")
+    assert proved_by(Evaluation("w", normed, blobs()))(target, mac)
+    assert not proved_by(Evaluation("w", normed, blobs()))(target, SiteKey("fcLast.norm.forward.square", "mul", Role.ACCUMULATOR))
+    assert not proved_by(Training(blobs(), Recipe(batch_norm=True)))(target, mac._replace(name="fc1.forward.mac"))
 
 
 def test_the_audit_says_proved():
@@ -72,6 +72,8 @@ def test_a_sum_of_losses_that_can_overflow_takes_no_proof_from_others():
     source = Training(blobs(), Recipe(hidden=(6,), batch=5, epochs=1, weight_limit=(300,)))
     target = Target(Widths.parse("32+loss=19"), Overflow.WRAP)
     proved = proved_by(source)
-    assert not proved(target, "loss.epoch_add")
-    assert proved(target, "loss.batch_sum")
-    assert proved(target, "fc1.update.clamp")
+    machine = Machine(Vector(), target.widths, target.overflow)
+    source.run(machine)
+    assert not proved(target, machine.ledger["loss.epoch_add"].key)
+    assert proved(target, machine.ledger["loss.batch_sum"].key)
+    assert proved(target, machine.ledger["fc1.update.clamp"].key)

@@ -2,13 +2,16 @@
 
 import json
 import random
+import re
 
 import pytest
 from byhand import recomputed
 from click.testing import CliRunner
 
-from pocketnn.arith import Overflow
+import pocketnn
+from pocketnn.arith import Overflow, Role
 from pocketnn.cli import main
+from pocketnn.machine import Machine
 
 
 def check(tmp_path, picks, *options):
@@ -41,3 +44,50 @@ def test_counts_and_ranges_of_30_sites_and_widths_by_hand(tmp_path):
 @pytest.mark.slow
 def test_counts_and_ranges_of_more_sites_on_more_steps_by_hand(tmp_path):
     check(tmp_path, 80, "--limit", "60")
+
+
+def two_kinds(m):
+    """One name for two registers and for two ops, as in a residual block that leaves names at their defaults."""
+    x = m.load([[30000, 1]], Role.INPUT, at="s")
+    m.add(x, x, Role.LOSS, at="s")
+    return m.add(x, m.load([[1, 2]], Role.WEIGHT, at="s"), at="s")
+
+
+def test_two_kinds_under_one_name_are_two_rows_everywhere(tmp_path):
+    path, page, log = tmp_path / "t.pnt", tmp_path / "t.html", tmp_path / "t.sarif"
+    with pocketnn.record(Machine(), path) as m:
+        two_kinds(m)
+    options = ["--word", "15+input=16+loss=32", "--words", "16", "--html", str(page), "--sarif", str(log)]
+    found = CliRunner().invoke(main, ["audit", str(path), *options])
+    assert found.exit_code == 1
+    rows = [line for line in found.stdout.splitlines() if line.startswith("s (")]
+    assert [row.split(")")[0] for row in rows] == [
+        "s (load, input",
+        "s (add, loss",
+        "s (load, weight",
+        "s (add, accumulator",
+    ]
+    assert [row.split()[-1] for row in rows] == ["+0", "+15", "+12", "50%"]
+    data = json.loads(CliRunner().invoke(main, ["audit", str(path), *options, "--json"]).stdout)
+    assert [
+        (
+            site["site"],
+            site["op"],
+            site["role"],
+            site["range"],
+            site["counts"][17],
+            site["machines"][data["asked"]]["events"],
+        )
+        for site in data["sites"]
+    ] == [
+        ("s", "load", "input", [1, 30000], 0, 0),
+        ("s", "add", "loss", [2, 60000], 1, 0),
+        ("s", "load", "weight", [1, 2], 0, 0),
+        ("s", "add", "accumulator", [3, 30001], 0, 1),
+    ]
+    assert data["proposal"]["bits"] == {"input": 16, "weight": 3, "accumulator": 16, "loss": 17}
+    anchors = re.findall(r'<article class="card" id="([^"]*)"', page.read_text())
+    assert sorted(anchors) == ["site-s-add-accumulator", "site-s-add-loss", "site-s-load-input", "site-s-load-weight"]
+    assert 'It breaks first at <a href="#site-s-add-accumulator"><code>s (add, accumulator)</code>' in page.read_text()
+    (result,) = json.loads(log.read_text())["runs"][0]["results"]
+    assert result["message"]["text"].startswith("s (add, accumulator) on a 15+input=16+loss=32 wrap machine")

@@ -44,7 +44,7 @@ def test_recording_changes_nothing(tmp_path, bits):
     assert run.epochs == expected.epochs
     assert list(m.ledger) == list(plain.ledger)
     for site in plain.ledger:
-        assert (m.ledger.sites[site.name].flags, m.ledger.sites[site.name].span) == (site.flags, site.span)
+        assert (m.ledger.sites[site.key].flags, m.ledger.sites[site.key].span) == (site.flags, site.span)
     assert (m.ledger.first, m.ledger.left) == (plain.ledger.first, plain.ledger.left)
 
 
@@ -460,8 +460,8 @@ def test_values_of_the_host_have_ranges_too(tmp_path):
     with record(machine(), tmp_path / "t.pnt") as m:
         a = m.load([5, -6], Role.HOST, at="host")
         m.mul(a, a, Role.HOST, at="square")
-    assert m.ledger.sites["host"].span == Span(-6, 5, -6, 5)
-    assert m.ledger.sites["square"].span == Span(25, 36, 25, 36)
+    assert m.ledger["host"].span == Span(-6, 5, -6, 5)
+    assert m.ledger["square"].span == Span(25, 36, 25, 36)
 
 
 def test_a_machine_measures_on_when_its_recording_has_ended(tmp_path):
@@ -470,7 +470,7 @@ def test_a_machine_measures_on_when_its_recording_has_ended(tmp_path):
         x = recorded.load([1], Role.INPUT, at="x")
     recorded.load([9], Role.INPUT, at="x")
     assert recorded.add(x, x).ints().tolist() == [2]
-    assert m.ledger.sites["x"].span == Span(1, 9, 1, 9)
+    assert m.ledger["x"].span == Span(1, 9, 1, 9)
     assert verify(tmp_path / "t.pnt").events == 1
 
 
@@ -501,13 +501,13 @@ def test_the_ledger_knows_the_ranges_of_a_step_that_has_not_ended(tmp_path):
     with record(machine(), tmp_path / "t.pnt") as m:
         a = m.load([[3, -4]], Role.INPUT)
         m.mac(a, m.load([[5], [6]], Role.WEIGHT), at="mac")
-        assert m.ledger.sites["mac"].span == Span(-9, -9, -24, 15)
+        assert m.ledger["mac"].span == Span(-9, -9, -24, 15)
         m.add(a, a)
-        site = pickle.loads(pickle.dumps(m.ledger.sites["add"]))
+        site = pickle.loads(pickle.dumps(m.ledger["add"]))
         assert site.span == Span(-8, 6, -8, 6)
         m.now("train", 1, 1)
         m.mac(a, m.load([[7], [6]], Role.WEIGHT), at="mac")
-    assert m.ledger.sites["mac"].span == Span(-9, -3, -24, 21)
+    assert m.ledger["mac"].span == Span(-9, -3, -24, 21)
     with Trace(tmp_path / "t.pnt") as trace:
         assert (len(trace.steps), trace.events) == (2, 6)
         assert replay(trace).first is None
@@ -519,7 +519,7 @@ def test_a_site_that_scores_too_has_the_range_of_its_own_op(tmp_path):
         m.score(m.argmax(m.load([[5, 6]], Role.INPUT)), [77])
         m.load([1, 2], Role.INPUT, at="labels")
         m.score(m.argmax(m.load([[5, 6]], Role.INPUT)), [78])
-    assert m.ledger.sites["labels"].span == Span(1, 2, 1, 2)
+    assert m.ledger["labels"].span == Span(1, 2, 1, 2)
 
 
 def test_a_value_of_the_recording_around_is_a_foreign_one(tmp_path):

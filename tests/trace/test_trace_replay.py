@@ -118,7 +118,7 @@ def test_what_if_equals_the_live_run_there(tmp_path, bits, accumulator, overflow
             found = what_if(trace, Widths.of(bits, accumulator), overflow, backend)
             assert list(found.ledger.sites) == list(live.ledger.sites)
             for site in live.ledger:
-                other = found.ledger.sites[site.name]
+                other = found.ledger.sites[site.key]
                 assert (other.flags, other.span, other.calls) == (site.flags, site.span, site.calls)
                 assert str(other.witness) == str(site.witness)
             assert (found.ledger.first, found.ledger.left) == (live.ledger.first, live.ledger.left)
