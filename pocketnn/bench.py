@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pocketnn.arith import Backend, Op, Outcome, Overflow, Register, Vector
+from pocketnn.arith import Around, Backend, Op, Outcome, Overflow, Register, Vector
 from pocketnn.arith.how import HAVE_COMPILED
 from pocketnn.data import Dataset
 from pocketnn.machine import Machine, Widths
@@ -38,7 +38,7 @@ class Measurement:
 
 
 @dataclass(frozen=True, slots=True)
-class Timed(Backend):
+class Timed(Around):
     """Wraps a backend and adds up the time spent per op."""
 
     inner: Backend

@@ -5,17 +5,14 @@ Everything above `arith` is written against this class alone, so the same networ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import copy
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from pocketnn.arguments import check_operands, table, whole_numbers
 from pocketnn.arith import (
     CLEAN,
-    INT32,
-    MAX_BITS,
     OPS,
     Backend,
     Flags,
@@ -23,7 +20,6 @@ from pocketnn.arith import (
     Overflow,
     Register,
     Role,
-    Tensor,
     Values,
     Vector,
     Word,
@@ -33,66 +29,39 @@ from pocketnn.arith import (
 )
 from pocketnn.errors import OverflowTrap, UsageError
 from pocketnn.ledger import Clock, Ledger, Site, SiteKey, Witness
+from pocketnn.widths import Widths
 
 __all__ = ["Clock", "Ledger", "Machine", "Site", "SiteKey", "Widths", "Witness"]
-
-
-@dataclass(frozen=True, slots=True)
-class Widths:
-    """Word-length assignment: `word` for every role but those named in `roles`, and for the host, which has room."""
-
-    word: Word = INT32
-    roles: Mapping[Role, Word] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, bits: int, accumulator: int | None = None) -> Widths:
-        """Registers of `bits` bits, accumulators of `accumulator` bits where they differ."""
-        return cls(Word(bits), {} if accumulator in (None, bits) else {Role.ACCUMULATOR: Word(accumulator or bits)})
-
-    @classmethod
-    def parse(cls, text: str) -> Widths:
-        """The opposite of str(): "16", or "8+accumulator=16+loss=16". Raises UsageError for anything else."""
-        word, *parts = text.split("+")
-        try:
-            bits = int(word)
-            roles = {Role(role): int(own) for role, own in (part.split("=") for part in parts)}
-        except ValueError as error:
-            names = ", ".join(role for role in Role if role is not Role.HOST)
-            raise UsageError(f"{text!r} is no width: give N, or N+ROLE=N, where ROLE is one of {names}") from error
-        return cls(Word(bits), {role: Word(own) for role, own in roles.items()})
-
-    def __getitem__(self, role: Role) -> Word:
-        return Word(MAX_BITS) if role is Role.HOST else self.roles.get(role, self.word)
-
-    def __str__(self) -> str:
-        return "+".join([str(self.word.bits), *(f"{role.value}={word.bits}" for role, word in self.roles.items())])
 
 
 class Machine:
     """Named ops on registers.
 
-    backend: how to compute; by default Vector. widths and overflow: the target. trap: raise OverflowTrap at the first
-    overflow instead of going on (as in Python's decimal). `scope` gives the same machine under a longer site name.
+    backend: how to compute; by default Vector. widths and overflow: the target; also as bits, or as text like the
+    command line's. trap: raise OverflowTrap at the first overflow instead of going on (as in Python's decimal).
+    `scope` gives the same machine under a longer site name.
 
     Every op method narrows its exact results into the register of role `to` (wraparound or saturation, as the machine
     was made), adds its flags to the ledger at the site of name "<scope>.<at>" and of its op and role, and raises
-    ShapeError on operands that do not match. Operands are values that this machine handed out.
+    ShapeError on operands that do not match. Operands are values that this machine handed out. Raises UsageError for
+    others, and for roles that do not exist; of values of another machine that computes in the same way, for those that
+    no register here holds where a site first runs.
     """
 
     def __init__(
         self,
         backend: Backend | None = None,
-        widths: Widths | None = None,
-        overflow: Overflow = Overflow.WRAP,
+        widths: Widths | Word | int | str | None = None,
+        overflow: Overflow | str = Overflow.WRAP,
         trap: bool = False,
     ) -> None:
-        self.backend: Backend = backend or Vector()
-        self.widths = widths or Widths()
-        self.overflow = overflow
+        self.backend = Vector() if backend is None else _backend(backend)
+        self.widths = Widths() if widths is None else Widths.of(widths)
+        self.overflow = Overflow(overflow)
         self.trap = trap
         self.ledger = Ledger()
         self.clock = Clock()
-        self._registers = {role: Register(role, self.widths[role], overflow) for role in Role}
+        self._registers = {role: Register(role, self.widths[role], self.overflow) for role in Role}
         self._prefix = ""
         self._sites: dict[tuple[str, str, Role], Site] = {}
 
@@ -106,7 +75,7 @@ class Machine:
     def over(self, backend: Backend) -> Machine:
         """This machine, computing by `backend`. Ledger and clock are shared; values of the old backend are not."""
         inner = copy(self)
-        inner.backend = backend
+        inner.backend = _backend(backend)
         inner._sites = {}
         return inner
 
@@ -118,7 +87,7 @@ class Machine:
 
     def register(self, role: Role) -> Register:
         """The register that role `role` has on this machine."""
-        return self._registers[role]
+        return self._registers[Role(role)]
 
     # --- one method per row of the op table -------------------------------------------------------------
 
@@ -160,7 +129,7 @@ class Machine:
 
     def sum(self, x: Values, axis: int, to: Role = Role.ACCUMULATOR, at: str = "sum") -> Values:
         """Sum along `axis`, which stays with length 1; narrowed after each addition."""
-        return self.apply(OPS["sum"], (x, axis), to, at)
+        return self.apply(OPS["sum"], (x, *whole_numbers((axis,), "axis")), to, at)
 
     def clamp(self, x: Values, lo: Values, hi: Values, to: Role = Role.ACCUMULATOR, at: str = "clamp") -> Values:
         """min(max(x, lo), hi)."""
@@ -180,17 +149,20 @@ class Machine:
         """Floor of the square root; 0 for negative values."""
         return self.apply(OPS["isqrt"], (x,), to, at)
 
-    def gather(self, x: Values, indices: Tensor, to: Role = Role.ACCUMULATOR, at: str = "gather") -> Values:
-        """Elements of the last axis by a static index table, shape x.shape[:-1] + indices.shape; -1 gives 0."""
-        return self.apply(OPS["gather"], (x, indices), to, at)
+    def gather(self, x: Values, indices: object, to: Role = Role.ACCUMULATOR, at: str = "gather") -> Values:
+        """Elements of the last axis by a static index table, shape x.shape[:-1] + indices.shape; -1 gives 0.
+
+        indices: a Tensor, or integers nested as the table is.
+        """
+        return self.apply(OPS["gather"], (x, table(indices)), to, at)
 
     def transpose(self, x: Values, axes: tuple[int, ...], to: Role = Role.ACCUMULATOR, at: str = "transpose") -> Values:
         """Permute axes."""
-        return self.apply(OPS["transpose"], (x, axes), to, at)
+        return self.apply(OPS["transpose"], (x, whole_numbers(axes, "axes")), to, at)
 
     def reshape(self, x: Values, shape: tuple[int, ...], to: Role = Role.ACCUMULATOR, at: str = "reshape") -> Values:
         """The same elements, row-major, in another shape."""
-        return self.apply(OPS["reshape"], (x, shape), to, at)
+        return self.apply(OPS["reshape"], (x, whole_numbers(shape, "shape")), to, at)
 
     def argmax(self, x: Values, to: Role = Role.ACCUMULATOR, at: str = "argmax") -> Values:
         """Index of the greatest element along the last axis, the lowest index among equals."""
@@ -204,6 +176,7 @@ class Machine:
         The labels are no part of the program, so they are in a register of the host, which holds any of them, and in no
         ledger; the backend sees them all the same, so that a recorded run says what it was scored against.
         """
+        check_operands(OPS["argmax"], (predicted,), "score", self.backend, None)
         known = self.backend.apply(OPS["load"], (labels,), self._registers[Role.HOST], f"{self._prefix}labels").value
         classes = predicted.ints()
         self.ledger.predictions.add(self.clock.phase, self.clock.epoch, classes)
@@ -211,12 +184,16 @@ class Machine:
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Role, at: str) -> Values:
         """Any row of the op table: its operands, then its static parameters."""
-        register = self._registers[to]
-        site = self._sites.get((at, op.name, to))
-        if site is None:
-            key = SiteKey(self._prefix + at, op.name, to)
-            site = self._sites[at, op.name, to] = self.ledger.sites.setdefault(key, Site(key.name, op.name, register))
-        value, flags, span = self.backend.apply(op, args, register, site.name)
+        try:
+            register = self._registers[to]
+            site = self._sites.get((at, op.name, to))
+            if site is None:
+                site = self._site(op, args, register, at)
+            value, flags, span = self.backend.apply(op, args, register, site.name)
+        except Exception:  # why does not matter where an argument is to blame
+            Role(to)
+            check_operands(op, args, at, self.backend, None)
+            raise
         site.calls += 1
         size = value.size
         site.elements += size
@@ -228,6 +205,23 @@ class Machine:
         if flags is not CLEAN:
             self._note(site, op, args, register, flags, value.shape)
         return value  # type: ignore[no-any-return]
+
+    def _site(self, op: Op, args: tuple[Any, ...], register: Register, at: str) -> Site:
+        """The site of this op, which runs for the first time in this scope."""
+        key = SiteKey(f"{self._prefix}{at}", op.name, register.role)
+        known = self.ledger.sites.get(key)
+        if known is None:
+            check_operands(op, args, at, self.backend, self._widest())
+            known = self.ledger.sites[key] = Site(key.name, op.name, register)
+        self._sites[at, op.name, register.role] = known
+        return known
+
+    def _widest(self) -> Word | None:
+        """The widest word that a value can be in; None if some are on the host."""
+        if any(site.register.role is Role.HOST for site in self.ledger):
+            return None
+        words = [self.widths[role] for role in Role if role is not Role.HOST]
+        return max(words, key=lambda word: word.bits)
 
     def _note(
         self, site: Site, op: Op, args: tuple[Any, ...], to: Register, flags: Flags, shape: tuple[int, ...]
@@ -249,3 +243,9 @@ class Machine:
         self.ledger.first = self.ledger.first or site.witness
         if self.trap:
             raise OverflowTrap(str(site.witness), site.witness)
+
+
+def _backend(given: object) -> Backend:
+    if not isinstance(given, Backend):
+        raise UsageError(f"backend is {given!r}: give a Backend, such as Vector(), or leave it out for that one")
+    return given

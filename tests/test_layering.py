@@ -48,6 +48,8 @@ RANKS: dict[str, tuple[int, str]] = {
     "arith.native": (14, "native"),
     "arith": (19, "arith"),
     "ledger": (20, "machine"),
+    "widths": (20, "machine"),
+    "arguments": (20, "machine"),
     "machine": (20, "machine"),
     "scores": (19, "scores"),
     "vectors": (20, "vectors"),

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the same names as in _HOMES
-    from pocketnn.arith.backend import Backend, Outcome, Values, as_integers
+    from pocketnn.arith.backend import Around, Backend, Outcome, Values, as_integers
     from pocketnn.arith.extent import Extent, measured, settled, span_of, spans_of
     from pocketnn.arith.flags import CLEAN, OWN_RANGE, Flags, OwnRange, Span, Terms, add_flags, merge_spans
     from pocketnn.arith.interval import Interval
@@ -30,6 +30,7 @@ __all__ = [
     "OPS",
     "OWN_RANGE",
     "SEMANTICS",
+    "Around",
     "Backend",
     "Extent",
     "Flags",
@@ -67,7 +68,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "backend": ("Backend", "Outcome", "Values", "as_integers"),
+    "backend": ("Around", "Backend", "Outcome", "Values", "as_integers"),
     "extent": ("Extent", "measured", "settled", "span_of", "spans_of"),
     "flags": ("CLEAN", "OWN_RANGE", "Flags", "OwnRange", "Span", "Terms", "add_flags", "merge_spans"),
     "interval": ("Interval",),

@@ -10,9 +10,9 @@ import numpy as np
 from pocketnn.arith.flags import Flags, OwnRange, Span, Terms
 from pocketnn.arith.ops import Op
 from pocketnn.arith.word import Register
-from pocketnn.errors import DataError
+from pocketnn.errors import DataError, UsageError
 
-__all__ = ["Backend", "Integers", "Outcome", "Values", "as_integers"]
+__all__ = ["Around", "Backend", "Integers", "Outcome", "Values", "as_integers", "check_taken"]
 
 _MOST_AXES = 32  # what NumPy iterates over
 _RAGGED = "rows of different lengths where a rectangular array of integers belongs"
@@ -64,6 +64,28 @@ class Backend(ABC):
     def measuring(self) -> Backend:
         """A backend of the same kind that reports spans and takes the same values; itself, if it does already."""
         return self
+
+    def takes(self, value: object) -> bool:
+        """Whether `value` is of the kind that this backend hands out, so that `apply` takes it for an operand."""
+        return True
+
+
+class Around(Backend):
+    """A backend around another one, `inner`, which computes."""
+
+    def __init__(self, inner: Backend) -> None:
+        self.inner = inner
+
+    def takes(self, value: object) -> bool:
+        """What the inner backend takes."""
+        return self.inner.takes(value)
+
+
+def check_taken(backend: Backend, operands: tuple[object, ...], site: str) -> None:
+    """Raise UsageError if an operand is no value of `backend`: for backends that would compute with it all the same."""
+    for x in operands:
+        if not backend.takes(x):
+            raise UsageError(f"{site}: {x!r:.60} is no value of {type(backend).__name__}; load it first")
 
 
 def as_integers(outside: object) -> Integers:

@@ -62,6 +62,10 @@ class Interval(Backend):
             return _moved(_by_piece(*operands), to)
         return _by_rule(op, operands, shape, to)
 
+    def takes(self, value: object) -> bool:
+        """Values of this backend."""
+        return isinstance(value, Ranges)
+
 
 def _load(x: Ranges | Integers, to: Register) -> Outcome:
     """Ranges or integers of any size from outside."""

@@ -72,3 +72,7 @@ class Lockstep(Backend):
         if None not in spans and spans[0] != spans[1]:
             raise DivergenceError(f"{where}: {names} give {spans[0]} and {spans[1]}")
         return a._replace(value=Pair(a.value, b.value))
+
+    def takes(self, value: object) -> bool:
+        """Pairs of what the two backends take."""
+        return isinstance(value, Pair) and self.left.takes(value.left) and self.right.takes(value.right)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pocketnn.arith.backend import Backend, Integers, Outcome, as_integers
+from pocketnn.arith.backend import Backend, Integers, Outcome, as_integers, check_taken
 from pocketnn.arith.flags import CLEAN, Flags, Span
 from pocketnn.arith.native_library import library
 from pocketnn.arith.native_source import FOUND, KERNELS, LANES, kernel_name
@@ -32,27 +32,27 @@ _OUTSIDE = 64  # bits of an integer from outside that C takes
 class _Held:
     """Register values: an int64 array in C order that nobody writes to, and the bits that hold each of them."""
 
-    data: Integers
+    integers: Integers
     bits: int
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Dimensions."""
-        shape: tuple[int, ...] = self.data.shape
+        shape: tuple[int, ...] = self.integers.shape
         return shape
 
     @property
     def size(self) -> int:
         """Number of elements."""
-        return self.data.size
+        return self.integers.size
 
     def ints(self, dtype: Any = np.int64) -> Integers:
         """The elements as integers; see Values."""
-        return self.data.astype(dtype)
+        return self.integers.astype(dtype)
 
     def numbers(self) -> Integers:
         """The elements as they are kept; see Values."""
-        return self.data
+        return self.integers
 
 
 class _Target(ctypes.Structure):
@@ -75,10 +75,11 @@ class Native(Backend):
         if op.name == "load":
             return self._load(op, args, to, site)
         operands, params = args[: op.arity], args[op.arity :]
+        check_taken(self, operands, site)  # C would read others as if they were int64
         shape = op.shape(tuple(x.shape for x in operands), params)
         if op.depth is not None:
             return self._fold(op, operands, op.depth(tuple(x.shape for x in operands), params), params, shape, to)
-        length, arrays = 1, [x.data for x in operands]
+        length, arrays = 1, [x.integers for x in operands]
         if op.name in _LAID_OUT:
             arrays = [_LAID_OUT[op.name](arrays[0], *params)]
         elif op.name == "argmax":
@@ -89,6 +90,10 @@ class Native(Backend):
             arrays = [x if x.size == 1 else np.broadcast_to(x, shape) for x in arrays]
         bits = 128 if op.name == "mul" and sum(x.bits for x in operands) > _OUTSIDE else 64
         return self._each(op, bits, arrays, length, shape, to)
+
+    def takes(self, value: object) -> bool:
+        """Values of this backend."""
+        return isinstance(value, _Held)
 
     def _load(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> Outcome:
         """Integers from outside; those beyond 64 bits, which no C type takes, are left to the definition."""
@@ -120,14 +125,14 @@ class Native(Backend):
     ) -> Outcome:
         """Terms narrowed and added in order, in the narrowest lane that holds every value on the way."""
         if op.rounds == 2:
-            left, right = (x.data for x in operands)
+            left, right = (x.integers for x in operands)
             rows, columns = shape
         else:
-            left = right = np.moveaxis(operands[0].data, params[0], 0)
+            left = right = np.moveaxis(operands[0].integers, params[0], 0)
             rows, columns = 1, _size(shape)
         bits = _lane(sum(x.bits for x in operands), depth, op.rounds, to.word)
         if bits > 32:  # by what they hold, not by what they could: 128 bits take ten times as long as 64
-            bits = _lane(sum(_needed(x.data) for x in operands), depth, op.rounds, to.word)
+            bits = _lane(sum(_needed(x.integers) for x in operands), depth, op.rounds, to.word)
         kept = [np.ascontiguousarray(x, LANES[bits].operand.removesuffix("_t")) for x in (left, right)]
         return self._call(op, bits, [*(x.ctypes.data for x in kept), rows, depth, columns, None], shape, to)
 
@@ -139,7 +144,7 @@ class Native(Backend):
         overflows = np.empty((rows, columns), np.int64)
         given = [*(x.ctypes.data for x in kept), rows, depth, columns, overflows.ctypes.data]
         value, flags, _ = self._call(OPS["mac"], bits, given, overflows.shape, to)
-        return value.data, overflows > 0, flags.events
+        return value.integers, overflows > 0, flags.events
 
     def _call(self, op: Op, bits: int, given: list[Any], shape: tuple[int, ...], to: Register) -> Outcome:
         word = to.word

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pocketnn.arith.backend import Backend, Integers, Outcome, as_integers
+from pocketnn.arith.backend import Backend, Integers, Outcome, as_integers, check_taken
 from pocketnn.arith.flags import CLEAN, Flags, Span, add_flags, merge_spans
 from pocketnn.arith.ops import Op, Tensor
 from pocketnn.arith.word import Register, Role, fit
@@ -92,6 +92,7 @@ class Reference(Backend):
         if op.name == "load":
             args = (plain(args[0]),)
         operands, params = args[: op.arity], args[op.arity :]
+        check_taken(self, operands, site)  # an index table has items too, but they were never narrowed
         shape = op.shape(tuple(x.shape for x in operands), params)
         flags, span, items = CLEAN, None, []
         for flat, index in enumerate(itertools.product(*map(range, shape))):
@@ -102,6 +103,10 @@ class Reference(Backend):
             flags = add_flags(flags, element)
             span = merge_spans(span, reach)
         return Outcome(Plain(shape, tuple(items)), flags, span)
+
+    def takes(self, value: object) -> bool:
+        """Values of this backend."""
+        return isinstance(value, Plain)
 
 
 def _element(op: Op, args: tuple[Any, ...], index: tuple[int, ...], to: Register) -> tuple[int, Flags, Span]:

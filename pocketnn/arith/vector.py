@@ -62,6 +62,10 @@ class Vector(Backend):
             op.shape(tuple(x.shape for x in args[: op.arity]), args[op.arity :])
             raise
 
+    def takes(self, value: object) -> bool:
+        """Values of this backend."""
+        return isinstance(value, Carrier)
+
 
 def _load(args: tuple[Any, ...], to: Register, how: How) -> Outcome:
     data = as_integers(args[0])

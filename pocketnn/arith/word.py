@@ -33,6 +33,11 @@ class Word:
         object.__setattr__(self, "lo", -(1 << (self.bits - 1)))
         object.__setattr__(self, "hi", (1 << (self.bits - 1)) - 1)
 
+    @classmethod
+    def of(cls, given: Word | int) -> Word:
+        """A word as it is, or the word of so many bits."""
+        return given if isinstance(given, Word) else cls(given)
+
     @staticmethod
     def holding(lo: int, hi: int) -> int:
         """Bits of the narrowest two's-complement format (at least 1) that holds every integer in lo..hi."""
@@ -43,14 +48,24 @@ INT8, INT16, INT32 = Word(8), Word(16), Word(32)
 
 
 class Overflow(Enum):
-    """What a register does with a value that does not fit: keep the low bits, or stop at the nearest bound."""
+    """What a register does with a value that does not fit: keep the low bits, or stop at the nearest bound.
+
+    `Overflow("wrap")` is the mode of that name. Raises UsageError where there is none.
+    """
 
     WRAP = "wrap"
     SATURATE = "saturate"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Overflow:
+        raise UsageError(f"overflow is {value!r}; there are {' and '.join(repr(mode.value) for mode in cls)}")
+
 
 class Role(StrEnum):
-    """What a register is for; each role may have its own word on a machine. HOST: not on the machine at all."""
+    """What a register is for; each role may have its own word on a machine. HOST: not on the machine at all.
+
+    `Role("input")` is the role of that name. Raises UsageError where there is none.
+    """
 
     INPUT = "input"
     WEIGHT = "weight"
@@ -64,14 +79,26 @@ class Role(StrEnum):
     CONSTANT = "constant"
     HOST = "host"
 
+    @classmethod
+    def _missing_(cls, value: object) -> Role:
+        raise UsageError(f"role is {value!r}; there are {', '.join(role for role in cls if role is not cls.HOST)}")
+
 
 @dataclass(frozen=True, slots=True)
 class Register:
-    """Where an op's result goes: its role, its word on this machine, and what that word does on overflow."""
+    """Where an op's result goes: its role, its word on this machine, and what that word does on overflow.
+
+    A role and a mode may be given by name, a word by its bits. Raises UsageError for what does not exist.
+    """
 
     role: Role
     word: Word
     overflow: Overflow = Overflow.WRAP
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "role", Role(self.role))
+        object.__setattr__(self, "word", Word.of(self.word))
+        object.__setattr__(self, "overflow", Overflow(self.overflow))
 
 
 def fit(exact: int, word: Word, overflow: Overflow) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from pocketnn.arith import MAX_BITS, OPS, Backend, Op, Outcome, Register, Role, Tensor, Vector, Word
+from pocketnn.arith import MAX_BITS, OPS, Around, Op, Outcome, Register, Role, Tensor, Vector, Word
 from pocketnn.audit.propose import REGISTERS, narrowest
 from pocketnn.audit.report import Advice, Evidence, outcome_of
 from pocketnn.audit.source import Source, run_on
@@ -34,11 +34,11 @@ class _Trial:
     chunk: int | None = None
 
 
-class _Watched(Backend):
+class _Watched(Around):
     """Gives up at the first overflow of one site; splits its sums into chunks in a register of `part` bits if asked."""
 
     def __init__(self, site: SiteKey, chunk: int | None, part: Word) -> None:
-        self.inner = Vector()
+        super().__init__(Vector())
         self.site = site
         self.chunk = chunk
         self.part = part

@@ -11,22 +11,21 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pocketnn.arith import MAX_BITS, Backend, Op, Overflow, Pair, Register, Role, Vector, Word
+from pocketnn.arith import MAX_BITS, Around, Backend, Op, Overflow, Pair, Register, Role, Vector, Word
 from pocketnn.arith import Outcome as OpOutcome
 from pocketnn.audit.report import Evidence, Report, Subject, build_report
 from pocketnn.audit.text import as_text
 from pocketnn.audit.verdict import Target
-from pocketnn.errors import UsageError
 from pocketnn.machine import Machine, Widths
 
 __all__ = ["LiveAudit", "assert_no_overflow", "live_audit"]
 
 
-class _Beside(Backend):
+class _Beside(Around):
     """Runs every op on `inner`, whose outcome counts, and on `exact`, a machine of its own with 48-bit registers."""
 
     def __init__(self, inner: Backend, exact: Machine) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.exact = exact
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> OpOutcome:
@@ -38,6 +37,10 @@ class _Beside(Backend):
         else:
             exact = self.exact.apply(op, rights, to.role, site)
         return outcome._replace(value=Pair(outcome.value, exact))
+
+    def takes(self, value: object) -> bool:
+        """Pairs of a value on the target and the exact one."""
+        return isinstance(value, Pair) and self.inner.takes(value.left)
 
 
 class LiveAudit:
@@ -73,17 +76,24 @@ class LiveAudit:
 
 @contextmanager
 def live_audit(
-    word: int = 32, accumulator: int | None = None, overflow: str = "wrap", name: str = "program"
+    word: Widths | int | str = 32,
+    accumulator: int | None = None,
+    overflow: Overflow | str = "wrap",
+    name: str = "program",
 ) -> Iterator[LiveAudit]:
     """Audit the code in the `with` block for a machine of `word` bits (accumulators: `accumulator`, where they differ).
 
-    overflow: "wrap" or "saturate". name: what the report calls it. Raises UsageError for what does not exist.
+    word: also text like "16+loss=32". overflow: "wrap" or "saturate". name: what the report calls it. Raises UsageError
+    for what does not exist.
     """
-    yield LiveAudit(Target(Widths.of(word, accumulator), _mode(overflow)), name)
+    yield LiveAudit(Target(Widths.of(word, accumulator), Overflow(overflow)), name)
 
 
 def assert_no_overflow(
-    program: Callable[[Machine], object], word: int = 32, accumulator: int | None = None, overflow: str = "wrap"
+    program: Callable[[Machine], object],
+    word: Widths | int | str = 32,
+    accumulator: int | None = None,
+    overflow: Overflow | str = "wrap",
 ) -> None:
     """For tests: run `program` on a machine and fail if anything overflows or is divided by zero there.
 
@@ -93,11 +103,3 @@ def assert_no_overflow(
         program(audit.machine)
     if audit.overflowed:
         raise AssertionError("\n" + str(audit))
-
-
-def _mode(name: str) -> Overflow:
-    try:
-        return Overflow(name)
-    except ValueError:
-        known = " and ".join(repr(mode.value) for mode in Overflow)
-        raise UsageError(f"overflow is {name!r}; there are {known}") from None

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pocketnn.arith import MAX_BITS, Backend, Op, Outcome, Register, Span, Values, measured
+from pocketnn.arith import MAX_BITS, Around, Backend, Op, Outcome, Register, Span, Values, measured
 from pocketnn.arith.carrier import Carrier
 from pocketnn.machine import Clock, SiteKey
 
@@ -63,14 +63,14 @@ def bit_counts(value: Values) -> Counts:
     return np.bincount(exponents.reshape(-1) + 1, minlength=MAX_BITS + 1)
 
 
-class Observer(Backend):
+class Observer(Around):
     """Passes every op on to `inner`, which must measure spans, and observes its results.
 
     `clock` is the clock of the machine that it serves: `machine.over(Observer(machine.backend, machine.clock))`.
     """
 
     def __init__(self, inner: Backend, clock: Clock) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.clock = clock
         self.seen = Observations()
 

@@ -15,10 +15,17 @@ __all__ = ["Cell", "Proved", "SiteVerdict", "Target", "Verdict", "certified", "j
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A machine to audit for: widths and what its registers do on overflow."""
+    """A machine to audit for: widths and what its registers do on overflow; both may be text, as on the command line.
+
+    Raises UsageError for what does not exist.
+    """
 
     widths: Widths
     overflow: Overflow
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "widths", Widths.of(self.widths))
+        object.__setattr__(self, "overflow", Overflow(self.overflow))
 
     def __str__(self) -> str:
         return f"{self.widths} {self.overflow.value}"

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import click
 
-from pocketnn.arith import MAX_BITS, MIN_BITS, Overflow, Role, Word
+from pocketnn.arith import MAX_BITS, MIN_BITS, Overflow
 from pocketnn.errors import UsageError
 from pocketnn.machine import Widths
 from pocketnn.train import Progress
@@ -119,9 +118,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print one JS
 
 def widths_of(word: Widths, accumulator: int | None) -> Widths:
     """The word-length assignment that `machine_options` describe."""
-    if accumulator in (None, word[Role.ACCUMULATOR].bits):
-        return word
-    return replace(word, roles={**word.roles, Role.ACCUMULATOR: Word(accumulator)})
+    return Widths.of(word, accumulator)
 
 
 def overflow_of(name: str) -> Overflow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pocketnn.arith import Backend, Flags, Op, Outcome, Ranges, Register, Span
+from pocketnn.arith import Around, Backend, Flags, Op, Outcome, Ranges, Register, Span
 
 __all__ = ["Listing", "Step"]
 
@@ -24,11 +24,11 @@ class Step:
     span: Span | None
 
 
-class Listing(Backend):
+class Listing(Around):
     """Executes every op on `inner` and appends a Step. Keeps all values alive, so it is for short programs."""
 
     def __init__(self, inner: Backend) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.steps: list[Step] = []
         self._position: dict[int, int] = {}
 

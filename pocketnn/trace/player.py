@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pocketnn.arith import OPS, Backend, Op, Outcome, Register, Role, Values, settled
+from pocketnn.arith import OPS, Around, Op, Outcome, Register, Role, Values, settled
 from pocketnn.arith.backend import Integers
 from pocketnn.errors import CorruptError, ShapeError
 from pocketnn.machine import Machine
@@ -19,12 +19,10 @@ _MAX_LIVE = 1 << 26  # elements of all values alive at once; half a gigabyte of 
 _LOAD = OPS["load"]
 
 
-class _Tap(Backend):
+class _Tap(Around):
     """Calls the inner backend and keeps what came out, for the machine passes only values on."""
 
-    def __init__(self, inner: Backend) -> None:
-        self.inner = inner
-        self.last: Outcome
+    last: Outcome
 
     def apply(self, op: Op, args: tuple[Any, ...], to: Register, site: str) -> Outcome:
         """Execute `op` on the inner backend; see Backend.apply."""

@@ -36,6 +36,8 @@ def record(
     (ctrl-C) or "failed" (any other exception), and how many steps it had; one that was killed says nothing. Raises
     UsageError if the file exists, RecordingError if it cannot be written.
     """
+    if not isinstance(machine, Machine):
+        raise UsageError(f"record: machine is {machine!r}; the machine comes first, then the file")
     header = _header(machine, Window(first, last, of))
     if taken := header.keys() & (about or {}).keys():
         raise UsageError(

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
-from pocketnn.arith import MAX_BITS, OPS, Backend, Extent, Op, Register, Role, Terms, Word
+from pocketnn.arith import MAX_BITS, OPS, Around, Extent, Op, Register, Role, Terms, Word
 from pocketnn.arith.backend import Outcome, as_integers
 from pocketnn.errors import RecordingError
 from pocketnn.machine import Machine
@@ -26,7 +26,7 @@ _HOST = Register(Role.HOST, Word(MAX_BITS))  # for values whose own register nob
 _MOST = 1 << 21  # elements of results that wait to be settled: they take memory
 
 
-class Recorder(Backend):
+class Recorder(Around):
     """Executes every op on the backend of `machine` and tells `sink`; hands out Handles around that backend's values.
 
     To be used by `machine.over(recorder)`, in a `with` statement: at its end the sink is told of the last ops. first,
@@ -39,7 +39,7 @@ class Recorder(Backend):
     """
 
     def __init__(self, machine: Machine, sink: Sink, first: int = 1, last: int | None = None) -> None:
-        self.inner = machine.backend
+        super().__init__(machine.backend)
         self.sink = sink
         self.clock = machine.clock
         self._sites = machine.ledger.sites
@@ -116,6 +116,12 @@ class Recorder(Backend):
         if self._elements > _MOST:
             self.settle()
         return _new(Outcome, (handle, flags, span if self._reporting else None))
+
+    def takes(self, value: object) -> bool:
+        """What the inner backend takes, and its values with any recorder's handle around them."""
+        while isinstance(value, Handle):
+            value = value.value
+        return self.inner.takes(value)
 
     def settle(self) -> None:
         """Find ranges and digests of all that was noted down, and tell the ledger and the sink.
