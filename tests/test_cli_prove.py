@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from pocketnn.check import check
 from pocketnn.cli import main
-from pocketnn.prove.check import check
 from pocketnn.weights import save_weights
 
 SMALL = ["--hidden", "4", "--batch", "3", "--limit", "50"]
@@ -37,7 +37,7 @@ def weights(tmp_path):
 def test_inference_text_and_json_say_the_same(weights):
     text = run(weights, "--inputs", "0:16").stdout
     data = json.loads(run(weights, "--inputs", "0:16", "--json").stdout)
-    assert data["schema"] == "pocketnn-certificate/1"
+    assert data["schema"] == "pocketnn-certificate/2"
     assert data["proved"]
     assert data["claim"]["inputs"] == [0, 16]
     assert data["claim"]["input_shift"] == 1
@@ -128,7 +128,7 @@ def test_bad_usage_is_one_line(args, message):
 def test_the_checker_runs_as_a_program(tmp_path, weights):
     path = tmp_path / "proof.json"
     path.write_text(run(weights, "--inputs", "0:16", "--json").stdout)
-    command = [sys.executable, "-m", "pocketnn.prove.check", str(path), str(weights)]
+    command = [sys.executable, "-m", "pocketnn.check", str(path), str(weights)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("verified: ")

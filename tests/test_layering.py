@@ -51,6 +51,8 @@ RANKS: dict[str, tuple[int, str]] = {
     "widths": (20, "machine"),
     "arguments": (20, "machine"),
     "machine": (20, "machine"),
+    "check": (13, "check"),
+    "check.*": (13, "check"),
     "scores": (19, "scores"),
     "vectors": (20, "vectors"),
     "vectors.*": (20, "vectors"),
@@ -246,6 +248,17 @@ def test_arith_knows_nothing_above_it():
     sources = modules()
     allowed = ("pocketnn.arith", "pocketnn.cache", "pocketnn.errors")
     for name in (name for name in sources if name.split(".")[0] == "arith"):
+        for line, full in imports(name, sources[name], sources):
+            assert not full.startswith("pocketnn") or full.startswith(allowed), f"{name}:{line} imports {full}"
+
+
+def test_the_checker_knows_the_op_table_alone():
+    """Of all the package. What is loaded with it is looked at in tests/check/test_main.py."""
+    sources = modules()
+    allowed = ("pocketnn.check", "pocketnn.arith.ops", "pocketnn.arith.semantics")
+    own = [name for name in sources if name.split(".")[0] == "check"]
+    assert own
+    for name in own:
         for line, full in imports(name, sources[name], sources):
             assert not full.startswith("pocketnn") or full.startswith(allowed), f"{name}:{line} imports {full}"
 

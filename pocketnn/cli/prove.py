@@ -63,7 +63,7 @@ def prove(
 
     The proof is about ranges, not about data: of --data only the number of pixels, classes and training images counts,
     and that only for a training.
-    Exit code 0 if it is proved, 1 if not. `python -m pocketnn.prove.check FILE` verifies what --json prints.
+    Exit code 0 if it is proved, 1 if not. `python -m pocketnn.check FILE` verifies what --json prints.
     """
     target = Target(widths_of(word, accumulator), overflow_of(overflow))
     certificate: Certificate

@@ -1,4 +1,4 @@
-"""A certificate as plain data for JSON: schema `pocketnn-certificate/1`, complete enough for `check` to verify it."""
+"""A certificate as plain data for JSON: schema `pocketnn-certificate/2`, complete enough for `pocketnn.check`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,20 @@ import numpy as np
 
 from pocketnn import __version__
 from pocketnn.arith import Partition, Ranges, Tensor, op_table_digest
+from pocketnn.check import SCHEMA, digest_of
 from pocketnn.prove.certificate import Certificate, SiteBound
 from pocketnn.prove.listing import Step
 
-__all__ = ["SCHEMA", "as_data"]
-
-SCHEMA = "pocketnn-certificate/1"
+__all__ = ["as_data", "program_data"]
 
 
 def as_data(certificate: Certificate) -> dict[str, Any]:
     """All of it, as dictionaries, lists, integers and texts. Steps are listed only if it is a proof."""
+    data = _content(certificate)
+    return {**data, "sha256": digest_of(data)}
+
+
+def _content(certificate: Certificate) -> dict[str, Any]:
     counterexample = certificate.counterexample
     target = certificate.target
     return {
@@ -27,7 +31,9 @@ def as_data(certificate: Certificate) -> dict[str, Any]:
         "op_table": op_table_digest(),
         "kind": certificate.kind,
         "proved": certificate.proved,
-        "claim": dict(certificate.claim),
+        "claim": {
+            name: list(value) if isinstance(value, tuple) else value for name, value in certificate.claim.items()
+        },
         "machine": {
             "word": target.widths.word.bits,
             "roles": {role.value: word.bits for role, word in target.widths.roles.items()},
@@ -54,7 +60,7 @@ def as_data(certificate: Certificate) -> dict[str, Any]:
             {"what": x.what, "given": x.given, "largest": x.largest, "more": x.more} for x in certificate.limits
         ],
         "notes": list(certificate.notes),
-        **(_program(certificate.steps) if certificate.proved else {"steps": [], "partitions": []}),
+        **(program_data(certificate.steps) if certificate.proved else {"steps": [], "partitions": []}),
     }
 
 
@@ -74,7 +80,7 @@ def _site(site: SiteBound) -> dict[str, Any]:
     }
 
 
-def _program(steps: tuple[Step, ...]) -> dict[str, Any]:
+def program_data(steps: tuple[Step, ...]) -> dict[str, Any]:
     """The steps, and the partitions that their values are told apart by, numbered in the order of their making."""
     position = {id(step.value): number for number, step in enumerate(steps)}
     partitions = sorted({key for step in steps for key in step.value.keys}, key=lambda key: key.serial)
@@ -89,6 +95,7 @@ def _program(steps: tuple[Step, ...]) -> dict[str, Any]:
                 "params": [_param(param) for param in step.params],
                 "role": step.to.role.value,
                 "word": step.to.word.bits,
+                "overflow": step.to.overflow.value,
                 **_value(step.value, number),
             }
             for step in steps

@@ -13,11 +13,11 @@ from typing import Any
 
 from pocketnn.arith import MAX_BITS, Overflow, Role, Word
 from pocketnn.audit.verdict import Target
+from pocketnn.check import SCHEMA, check
 from pocketnn.errors import PocketNNError
 from pocketnn.machine import Widths
 from pocketnn.prove.certificate import Certificate
-from pocketnn.prove.check import check
-from pocketnn.prove.data import SCHEMA, as_data
+from pocketnn.prove.data import as_data
 from pocketnn.prove.training import Training, certify
 from pocketnn.recipe import Recipe
 
@@ -81,5 +81,5 @@ def faults(text: str, parameters: Mapping[str, Any] | None = None) -> list[str]:
     theirs = json.loads(text)
     other = [name for name in _PROOF if ours.get(name) != theirs.get(name)]
     found = [f"it was changed: proving its claim again gives other {name}" for name in other]
-    lists = {name: matrix.tolist() for name, matrix in (parameters or {}).items()}
+    lists = None if parameters is None else {name: matrix.tolist() for name, matrix in parameters.items()}
     return found or check(theirs, lists)

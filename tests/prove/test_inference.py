@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pocketnn.activations import ACTIVATIONS
 from pocketnn.arith import MAX_BITS, Overflow, Role, Vector, Word
 from pocketnn.audit import Target
+from pocketnn.check import check
 from pocketnn.machine import Machine, Widths
 from pocketnn.nn import Architecture
 from pocketnn.prove import as_data, as_text, prove_inference
-from pocketnn.prove.check import check
 from pocketnn.recipe import Recipe
 from pocketnn.saved import Saved, read_saved
 
