@@ -65,7 +65,7 @@ class RecordingError(PocketNNError):
 
 
 class VersionError(DataError):
-    """A trace in a format, or of arithmetic semantics, that this release does not know."""
+    """A file in a format, of arithmetic semantics, or of a release that this one does not know or go on with."""
 
     exit_code = 5
 

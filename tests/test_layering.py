@@ -18,6 +18,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "errors": (0, "base"),
     "files": (0, "base"),
     "cache": (0, "base"),
+    "outside": (0, "base"),
     "arith.word": (10, "word"),
     "arith.flags": (10, "flags"),
     "arith.shapes": (10, "table"),

@@ -18,7 +18,7 @@ from pocketnn.arith import Overflow
 from pocketnn.audit import Target, as_data, audit_training
 from pocketnn.cli import main
 from pocketnn.data import load_dataset
-from pocketnn.errors import DataError, UsageError
+from pocketnn.errors import DataError, UsageError, VersionError
 from pocketnn.machine import Widths
 from pocketnn.recipe import Recipe
 from pocketnn.sweep import Job, Plan, run_sweep
@@ -134,9 +134,12 @@ def test_a_header_that_was_cut_off_is_written_again(tmp_path, length):
     [
         ("a,b\n1,2\n", DataError, "s.jsonl:1: not JSON"),
         ("a,b", DataError, "first line is not whole"),
-        ("{}\n", DataError, "no schema 'pocketnn-sweep/2'"),
-        ("[1]\n", DataError, "where an object belongs"),
-        ("HEADER\n{}\n", DataError, "s.jsonl:2: not the result of a job"),
+        ("{}\n", DataError, "no schema 'pocketnn-sweep/3'"),
+        ('{"schema": ["pocketnn-sweep/3"]}\n', DataError, "no schema 'pocketnn-sweep/3'"),
+        ('{"schema": "pocketnn-sweep/2"}\n', VersionError, r"schema pocketnn-sweep/2 \(here pocketnn-sweep/3\)"),
+        ("[1]\n", DataError, r"s.jsonl:1 is a list of 1; an object belongs here"),
+        ("HEADER\n{}\n", DataError, "s.jsonl:2.word is missing"),
+        ("HEADER\n\n", DataError, "s.jsonl:2: not JSON"),
         ("HEADER\n{\n", DataError, "s.jsonl:2: not JSON"),
     ],
 )
@@ -147,6 +150,103 @@ def test_other_files_are_refused_and_left_alone(tmp_path, text, error, words):
     with pytest.raises(error, match=words):
         run_sweep(PLAN, path, Here())
     assert path.read_text() == text
+
+
+def odd(line, path, value):
+    """The line with one value changed; `...` removes it."""
+    line = json.loads(json.dumps(line))
+    *parents, name = path.split(".")
+    inside = line
+    for parent in parents:
+        inside = inside[parent]
+    if value is ...:
+        del inside[name]
+    else:
+        inside[name] = value
+    return line
+
+
+ODD = [None, [], {}, "", "8", -1, 1.5, True, 10**41, [None], {"a": 1}, "\ud800", "\x1b]0;evil\x07", ...]
+PLACES = [
+    ("word", (None,)),
+    ("overflow", (None,)),
+    ("batch", ()),
+    ("lr_inv", ([],)),
+    ("seed", ()),
+    ("run", ()),
+    ("run.scores", ()),
+    ("run.scores.test_correct", ()),
+    ("run.scores.test_total", ()),
+    ("run.flags", ()),
+    ("run.flags.transient", ()),
+    ("run.emulated", (True,)),
+    ("run.changed_predictions", (None,)),
+    ("run.first_overflow", (None,)),
+    ("run.first_overflow.site", ("", "8")),
+    ("run.first_overflow.epoch", ()),
+    ("verdicts", ({},)),
+    ("bits", (None,)),
+]
+
+
+@pytest.mark.parametrize(("place", "fine"), PLACES)
+def test_an_odd_line_is_refused_with_its_place(tmp_path, place, fine):
+    path = tmp_path / "s.jsonl"
+    run_sweep(replace(PLAN, seeds=(1,), batches=(10,), words=(8,)), path, Here())
+    lines = path.read_text().splitlines()
+    assert json.loads(lines[2])["word"] == 8
+    for value in ODD:
+        if value in fine and type(value) in map(type, fine) and place not in ("word", "overflow"):
+            continue
+        lines[2:] = [json.dumps(odd(json.loads(lines[2]), place, value)), *lines[3:]]
+        other = tmp_path / "other.jsonl"
+        other.write_text("".join(f"{line}\n" for line in lines))
+        result = CliRunner().invoke(main, ["sweep", str(other), *SMALL, "--lr-inv", "500", "--words", "8"])
+        assert result.exit_code == 2, (value, result.output)
+        assert f"{other}:3" in result.stderr
+        assert len(result.stderr.splitlines()) == 1
+        assert result.stderr[:-1].isprintable()
+        lines = path.read_text().splitlines()
+
+
+def test_a_result_twice(tmp_path):
+    path = tmp_path / "s.jsonl"
+    plan = replace(PLAN, seeds=(1,), batches=(10,), words=(8,))
+    run_sweep(plan, path, Here())
+    path.write_text(path.read_text() + path.read_text().splitlines()[1] + "\n")
+    with pytest.raises(DataError, match=r"s\.jsonl:5: a second result of the same job"):
+        run_sweep(plan, path, Here())
+
+
+@pytest.mark.parametrize("name", ["release", "op_table", "schema"])
+def test_results_of_another_release_are_not_mixed(tmp_path, name):
+    path = tmp_path / "s.jsonl"
+    head = header(PLAN)
+    path.write_text(json.dumps(head | {name: f"{head[name][:-1]}9"[:60]}) + "\n")
+    result = CliRunner().invoke(main, ["sweep", str(path)])
+    assert result.exit_code == 5
+    assert f"results of another pocketnn, {name} " in result.stderr
+    assert "name another file, or go on with that release" in result.stderr
+
+
+def test_a_file_is_one_sweep_s_at_a_time(tmp_path):
+    path = tmp_path / "s.jsonl"
+    told = []
+
+    class Both(Here):
+        def submit(self, function, *args):
+            told.append(CliRunner().invoke(main, ["sweep", str(path), *SMALL]))
+            return super().submit(function, *args)
+
+    plan = replace(PLAN, seeds=(1,), batches=(10,), words=(8,))
+    lines = run_sweep(plan, path, Both())
+    assert {result.exit_code for result in told} == {2}
+    assert told[0].stderr == (
+        f"pocketnn: {path}: another sweep is writing to it; wait until it ends, or name another file\n"
+    )
+    again = Here()
+    assert run_sweep(plan, path, again) == lines
+    assert again.count == 0
 
 
 def test_results_of_another_sweep_are_not_mixed(tmp_path):
@@ -185,7 +285,7 @@ def test_command_prints_one_table(tmp_path):
     assert table[1].endswith(" build fc1.activation.scale_by")
     assert sum(" needs " in line for line in table) == 4
     data = json.loads(sweep(path, *SMALL, "--json").stdout)
-    assert data["schema"] == "pocketnn-sweep/2"
+    assert data["schema"] == "pocketnn-sweep/3"
     assert len(data["results"]) == 20
     assert "'clip' does not exist" in sweep(path, "--overflows", "wrap,clip", code=2).stderr
     assert "does not exist" in sweep(tmp_path / "no" / "s.jsonl", code=2).stderr
@@ -232,11 +332,14 @@ def living(pids):
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="needs Linux's /proc")
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_workers_end_with_the_sweep(tmp_path, number):
-    options = ["--epochs", "1000", "--seeds", "1,2", "--words", "16", "--jobs", "2"]
+    """Ctrl-C in a terminal goes to the workers, too."""
+    options = ["--epochs", "1000", "--seeds", "1,2,3,4,5,6", "--words", "16", "--jobs", "2"]
     command = [sys.executable, "-m", "pocketnn", "sweep", str(tmp_path / "s.jsonl"), *options]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    said = tmp_path / "said"
+    with said.open("wb") as stderr:
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr, start_new_session=True)
     children = Path(f"/proc/{child.pid}/task/{child.pid}/children")
     deadline = time.monotonic() + 60
     while len(children.read_text().split()) < 3 and time.monotonic() < deadline:
@@ -244,12 +347,14 @@ def test_workers_end_with_the_sweep(tmp_path, number):
     pids = children.read_text().split()
     assert len(pids) == 3  # two workers, and what watches over shared resources
     time.sleep(2)  # until they are at work
-    child.send_signal(number)
-    assert child.wait(timeout=30) == (130 if number == signal.SIGTERM else -number)
+    os.killpg(child.pid, number) if number == signal.SIGINT else child.send_signal(number)
+    assert child.wait(timeout=30) == (-number if number == signal.SIGKILL else 130)
     deadline = time.monotonic() + 30
     while living(pids) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert living(pids) == []
+    if number != signal.SIGKILL:  # after which Python itself warns
+        assert said.read_text() == "pocketnn: interrupted; no file is left half-written\n"
 
 
 @pytest.mark.filterwarnings("default")  # the cluster's library warns of its own doings

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -148,23 +150,45 @@ def _end_with_parent() -> None:
 @contextmanager
 def _executor(jobs: int | None, dask: str | None) -> Iterator[Executor]:
     """Processes of this computer, or a Dask cluster's."""
-    if dask is None:
-        context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks of a loaded NumPy
-        with ProcessPoolExecutor(jobs or os.cpu_count(), context, _end_with_parent) as executor:
-            try:
-                yield executor
-            except KeyboardInterrupt:  # by SIGTERM the workers do not hear of it
-                for worker in multiprocessing.active_children():
-                    worker.terminate()
-                raise
-        return
+    with _processes(jobs) if dask is None else _cluster(dask) as executor:
+        yield executor
+
+
+@contextmanager
+def _processes(jobs: int | None) -> Iterator[Executor]:
+    """Workers that end with this process; an interruption is this process's to hear of, and ends them at once."""
+    context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks of a loaded NumPy
+    executor = ProcessPoolExecutor(jobs or os.cpu_count(), context, _end_with_parent)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        executor.submit(int)  # which starts them, and they inherit it
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        yield executor
+    except KeyboardInterrupt:
+        # Its thread has to let go of cancelled jobs before it sees a worker die, or it trips over them. So that comes
+        # first, and the executor is kept alive to the end: without it the thread would not do it.
+        executor.shutdown(wait=False, cancel_futures=True)
+        atexit.register(executor.shutdown)
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
+    except BaseException:
+        executor.shutdown()
+        raise
+    executor.shutdown()
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Executor]:
     try:
         from distributed import Client
     except ImportError as error:
         raise UsageError("--dask needs the cluster's library: pip install 'pocketnn[cluster]'") from error
     try:
-        client: Any = Client(dask, timeout="10s")  # type: ignore[no-untyped-call]  # distributed has no types
+        client: Any = Client(address, timeout="10s")  # type: ignore[no-untyped-call]  # distributed has no types
     except (OSError, ValueError) as error:
-        raise UsageError(f"--dask {dask}: no scheduler there ({error})") from error
+        raise UsageError(f"--dask {address}: no scheduler there ({error})") from error
     with client:
         yield client.get_executor()

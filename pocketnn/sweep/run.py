@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -21,7 +20,7 @@ from pocketnn.data import Dataset, load_dataset
 from pocketnn.machine import Machine, Widths
 from pocketnn.recipe import Recipe
 from pocketnn.sweep.plan import Job, Plan
-from pocketnn.sweep.results import append, opened
+from pocketnn.sweep.results import Results, opened
 from pocketnn.train import Progress
 
 __all__ = ["run_on_machine", "run_sweep"]
@@ -50,10 +49,16 @@ def run_sweep(plan: Plan, path: Path, executor: Executor, progress: Progress | N
     The machines of one recipe share its exact run; one that it certifies is not run at all. When a sweep is resumed, an
     exact run whose machines are not all done is run again, for its ranges are not kept.
 
-    executor: of any kind: threads, processes, or a cluster's. Raises UsageError if the file holds another sweep,
-    DataError if it is no sweep at all, and whatever a job raises; finished jobs are kept all the same.
+    executor: of any kind: threads, processes, or a cluster's. Raises UsageError if the file holds another sweep or one
+    is at work on it, VersionError for another release's, DataError if it is no sweep at all, and whatever a job raises;
+    finished jobs are kept all the same.
     """
-    done = opened(path, plan)
+    with opened(path, plan) as results:
+        return _run(plan, results, executor, progress)
+
+
+def _run(plan: Plan, results: Results, executor: Executor, progress: Progress | None) -> list[dict[str, Any]]:
+    done = results.done
     jobs = list(plan.jobs())
     missing: dict[Recipe, list[Job]] = {}
     for job in jobs:
@@ -68,9 +73,7 @@ def run_sweep(plan: Plan, path: Path, executor: Executor, progress: Progress | N
 
     def finish(recipe: Recipe, target: Target | None, evidence: Evidence | None) -> None:
         for job in (job for job in missing[recipe] if job.target == target):
-            line = json.dumps(_line(job, evidence, exact[recipe]))
-            append(path, line)
-            done[job] = json.loads(line)  # the same whether it was run now or before
+            results.add(job, _line(job, evidence, exact[recipe]))
         if progress:
             progress("sweep", sum(job in done for job in jobs), len(jobs))
 
