@@ -9,7 +9,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -154,16 +154,23 @@ def _executor(jobs: int | None, dask: str | None) -> Iterator[Executor]:
         yield executor
 
 
+class _Workers(ProcessPoolExecutor):
+    """Processes that do not hear of ctrl-C: it is for the one that started them to end them."""
+
+    def submit(self, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Start workers, if there are none yet; they inherit which signals are blocked. See Executor.submit."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return super().submit(*args, **kwargs)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 @contextmanager
 def _processes(jobs: int | None) -> Iterator[Executor]:
-    """Workers that end with this process; an interruption is this process's to hear of, and ends them at once."""
+    """Processes of this computer, which end with this one, and at once when it is interrupted."""
     context = multiprocessing.get_context("spawn")  # a fork would copy the threads' locks of a loaded NumPy
-    executor = ProcessPoolExecutor(jobs or os.cpu_count(), context, _end_with_parent)
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        executor.submit(int)  # which starts them, and they inherit it
-    finally:
-        signal.signal(signal.SIGINT, before)
+    executor = _Workers(jobs or os.cpu_count(), context, _end_with_parent)
     try:
         yield executor
     except KeyboardInterrupt:
