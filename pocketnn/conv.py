@@ -55,7 +55,6 @@ class Convolution:
         self.corners = _corners(self.maps, self.pooled, pool)
         self.x: Values
         self.y: Values
-        self.grad_inv: Values
         self.best: Values
 
     def sums(self, images: Values) -> Values:
@@ -69,7 +68,7 @@ class Convolution:
     def pool(self, sums: Values) -> Values:
         """Activation and max pooling, N x (F H W), from what `sums` gave."""
         m = self.m_forward
-        y, self.grad_inv = self.activation(sums)
+        y = self.activation(sums)
         positions = self.maps.height * self.maps.width
         n, count = y.shape[0] // positions, self.maps.channels
         y = m.reshape(y, (n, positions, count), Role.ACTIVATION, at="by_image")

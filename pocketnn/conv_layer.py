@@ -36,6 +36,11 @@ class ConvLayer(Convolution):
         activate = activation(m, activation_name, weight.shape[0], scale=scale)
         super().__init__(m, image, (KERNEL, KERNEL), weight, bias, activate, pool=(POOL, POOL), role=role)
         self.m_backward = m.scope("backward")
+        self.grad_inv: Values
+
+    def load_gradient(self) -> None:
+        """Load the constants that only training has a use for."""
+        self.activation.load_gradient()
         self.at_most_0 = self.m_backward.constant([1], "below")
         self.is_best = self.m_backward.constant([1, 0], "is_best")
         self.cells = _cells(self.maps, self.pooled)

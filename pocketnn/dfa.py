@@ -55,6 +55,8 @@ class Learner:
         self.m = m
         self.network = network
         self.recipe = recipe
+        for layer in network.layers:
+            layer.load_gradient()
         self.loss = L2Loss(
             m, recipe.target_on if recipe.one_sided else None, recipe.error_limit, recipe.loss_div, recipe.loss_limit
         )
@@ -87,7 +89,10 @@ class Learner:
     def step(self, x: Values, targets: Values) -> Step:
         """One step on a batch: forward, loss, then layers from the last to the first: delta, update."""
         layers = self.network.layers
-        outputs = self.network.forward(x)
+        outputs = x
+        for layer in layers:
+            outputs = layer.forward(outputs)
+            layer.grad_inv = layer.activation.grad_inv()
         loss, loss_delta = self.loss(outputs, targets)
         back = loss_delta if self.gain is None else self.m.mul(loss_delta, self.gain, Role.DELTA, at="gain_mul")
         if self.feedback is None and self.recipe.algorithm == "dfa":

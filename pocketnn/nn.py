@@ -82,7 +82,8 @@ class Dense:
     """Fully connected layer: activation(x . W + b), or activation(batchnorm(x . W)).
 
     parameters: `weight` (in x out) and `bias` (1 x out), integers from outside; also `gamma` and `beta` (1 x out) with
-    batch normalisation. index: its place in the network, from 0. `forward` keeps what `delta` and an Update need.
+    batch normalisation. index: its place in the network, from 0. `forward` keeps what an Update needs. Training begins
+    with `load_gradient`, and sets `grad_inv` after each forward pass, for `delta`.
     """
 
     def __init__(self, m: Machine, parameters: Mapping[str, Any], architecture: Architecture, index: int) -> None:
@@ -101,14 +102,17 @@ class Dense:
         self.x: Values
         self.grad_inv: Values
 
+    def load_gradient(self) -> None:
+        """Load the constants that only training has a use for."""
+        self.activation.load_gradient()
+
     def forward(self, x: Values) -> Values:
         """Activations, N x out, from inputs, N x in."""
         m = self.m_forward
         self.x = x if self.divisor is None else m.div(x, self.divisor, self.input_role, at="input_div")
         sums = m.mac(self.x, self.weight)
         sums = self.norm.forward(sums) if self.norm else m.add(sums, self.bias)
-        y, self.grad_inv = self.activation(sums)
-        return y
+        return self.activation(sums)
 
     def delta(self, error: Values, neg_lr_inv: Values) -> Values:
         """The layer's delta, N x out: `error` times the local slope, through batch normalisation where there is one."""

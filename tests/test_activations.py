@@ -89,7 +89,9 @@ POINTS = sorted(
 @pytest.mark.parametrize("name", FORMULAS)
 def test_equals_its_formula_at_every_joint(name, backend):
     m = Machine(backend())
-    y, grad_inv = activation(m, name, 3)(m.load([POINTS], Role.ACCUMULATOR))
+    function = activation(m, name, 3)
+    function.load_gradient()
+    y, grad_inv = function(m.load([POINTS], Role.ACCUMULATOR)), function.grad_inv()
     slopes = grad_inv.ints().reshape(-1).tolist() * (len(POINTS) if grad_inv.shape == () else 1)
     assert list(zip(y.ints()[0].tolist(), slopes, strict=True)) == [FORMULAS[name](x) for x in POINTS]
     assert not m.ledger.overflowed
@@ -98,7 +100,9 @@ def test_equals_its_formula_at_every_joint(name, backend):
 @pytest.mark.parametrize("backend", [Reference, Vector])
 def test_softmax(backend):
     m = Machine(backend())
-    y, grad_inv = activation(m, "pocket_softmax", 3)(m.load([[3, -5, 1], [0, -1, -2]], Role.ACCUMULATOR))
+    function = activation(m, "pocket_softmax", 3)
+    function.load_gradient()
+    y, grad_inv = function(m.load([[3, -5, 1], [0, -1, -2]], Role.ACCUMULATOR)), function.grad_inv()
     share = FLAT // 4
     assert y.ints().tolist() == [[3 * share, 0, share], [0, 0, 0]]
     assert grad_inv.ints().tolist() == [[1, FLAT, 1], [FLAT, FLAT, FLAT]]
@@ -121,8 +125,22 @@ def test_a_joint_that_does_not_fit_is_an_overflow_and_ends_the_ladder_wrongly():
     m = Machine(Vector(), Widths(INT8))
     function = activation(m, "pocket_sigmoid", 1, k=0)
     assert m.ledger["activation.below"].flags.events == 1  # 128
-    y, _ = function(m.load([[100]], Role.ACCUMULATOR))
+    y = function(m.load([[100]], Role.ACCUMULATOR))
     assert y.ints().tolist() == [[127]]  # below 128 became below -128, so 100 falls through to the last piece
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_inference_has_nothing_of_the_gradient(name):
+    m = Machine()
+    function = activation(m, name, 3)
+    function(m.load([[-300, -1, 0, 1, 300]], Role.ACCUMULATOR))
+    forward = {site.name for site in m.ledger}
+    function.load_gradient()
+    function.grad_inv()
+    assert not any("grad" in name for name in forward)
+    assert {site.name for site in m.ledger} - forward >= {"activation.grad_inv"}
+    if name == "pocket_relu8bit":  # the device has no joint of the slope
+        assert forward == {"load", "activation.zero", "activation.top", "activation.clamp"}
 
 
 def test_unknown_name():

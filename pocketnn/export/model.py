@@ -86,11 +86,12 @@ def run_boundaries(m: Machine, name: str, fan_in: int, steps: int = FEWEST_STEPS
     values = sorted({x for x in (*near, *ends) if word.lo <= x <= word.hi})
     divisors = [x for x in (word.lo, -1000, -3, -2, -1, 0, 1, 2, 3, 5, 1000, word.hi) if word.lo <= x <= word.hi]
     apply = activation(m, name, fan_in)
+    apply.load_gradient()
     for step in range(1, steps + 1):
         m.now("test", 0, step)
         x = m.load(np.array([values], np.int64), Role.ACCUMULATOR, at="values")
         by = m.load(np.array([[d] for d in divisors], np.int64), Role.ACCUMULATOR, at="divisors")
-        y, grad_inv = apply(x)
+        y, grad_inv = apply(x), apply.grad_inv()
         update = m.div(x, by, Role.UPDATE, at="quotients")
         error = m.div(m.mul(y, y, at="squares"), grad_inv, Role.DELTA, at="errors")
         m.argmax(m.clamp(m.add(update, error, at="sums"), y, x, Role.ACTIVATION, at="clamp"), at="greatest")
