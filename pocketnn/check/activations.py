@@ -1,7 +1,7 @@
 """The activations of PocketNN, written down a second time: which ops each consists of, and the inverse of its slope.
 
 Each takes the program below its site, the step with the layer's sums, its shape, and what the sums are divided by; it
-gives the step with the activations, and the one with the inverse slopes.
+gives the step with the activations, and what adds the one with the inverse slopes, which inference lacks.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LEAKY = ((-32767, 0, 32767), (1, 5, 1, 1), (0, 1, 1, 0), (-32767, 0, 0, 32767),
 
 _Pieces = tuple[tuple[int, ...], ...]
 _Shape = tuple[int, int]
-_Both = tuple[int, int]  # activation, inverse slope
+_Both = tuple[int, Callable[[], int]]  # activation, inverse slope
 
 
 def _chosen(p: Program, what: str, x: int, below: int, *choices: int) -> int:
@@ -47,7 +47,7 @@ def _pieces(p: Program, x: int, pieces: _Pieces) -> _Both:
     y = p.acc("div", "div", x, _chosen(p, "over", x, below, *over))
     y = p.acc("mul", "mul", y, _chosen(p, "times", x, below, *times))
     y = p.op("add", "activation", "add", y, _chosen(p, "plus", x, below, *plus))
-    return y, _chosen(p, "grad_inv", x, below, *slope)
+    return y, lambda: _chosen(p, "grad_inv", x, below, *slope)
 
 
 def _scaled(p: Program, x: int, scale: int, pieces: _Pieces) -> _Both:
@@ -56,7 +56,7 @@ def _scaled(p: Program, x: int, scale: int, pieces: _Pieces) -> _Both:
 
 def _relu(p: Program, x: int, shape: _Shape, scale: int) -> _Both:
     y = p.op("clamp", "activation", "clamp", x, p.constant("zero", 0), p.constant("top", 127))
-    return y, _chosen(p, "grad_inv", x, p.constants("below", 0, 128), _FLAT, 1, _FLAT)
+    return y, lambda: _chosen(p, "grad_inv", x, p.constants("below", 0, 128), _FLAT, 1, _FLAT)
 
 
 def _softmax(p: Program, x: int, shape: _Shape, scale: int) -> _Both:
@@ -66,15 +66,15 @@ def _softmax(p: Program, x: int, shape: _Shape, scale: int) -> _Both:
     empty = p.op("select_zero", "constant", "select", total, below, p.constants("indicator", 0, 1, 0))
     share = p.acc("div", "div", p.constant("top", _FLAT), p.acc("nonzero", "add", total, empty))
     y = p.op("mul", "activation", "mul", positive, share)
-    return y, _chosen(p, "grad_inv", y, below, 1, _FLAT, 1)
+    return y, lambda: _chosen(p, "grad_inv", y, below, 1, _FLAT, 1)
 
 
 def _rescale(p: Program, x: int, shape: _Shape, scale: int) -> _Both:
-    return p.op("scale", "activation", "div", x, p.constant("scale_by", scale)), p.constant("grad_inv", 1)
+    return p.op("scale", "activation", "div", x, p.constant("scale_by", scale)), lambda: p.constant("grad_inv", 1)
 
 
 def _as_is(p: Program, x: int, shape: _Shape, scale: int) -> _Both:
-    return p.op("move", "activation", "reshape", x, params=(shape,)), p.constant("grad_inv", 1)
+    return p.op("move", "activation", "reshape", x, params=(shape,)), lambda: p.constant("grad_inv", 1)
 
 
 def _plu(p: Program, x: int, shape: _Shape, scale: int) -> _Both:
@@ -86,7 +86,7 @@ def _plu(p: Program, x: int, shape: _Shape, scale: int) -> _Both:
 
     bend = p.acc("bend", "clamp", x, side("lower", "add", "sub"), side("upper", "sub", "add"))
     y = p.op("clamp", "activation", "clamp", bend, p.constant("lo", -127), p.constant("hi", 127))
-    return y, _chosen(p, "grad_inv", x, p.constants("below", -1270, -1, 2, 1271), _FLAT, 10, 1, 10, _FLAT)
+    return y, lambda: _chosen(p, "grad_inv", x, p.constants("below", -1270, -1, 2, 1271), _FLAT, 10, 1, 10, _FLAT)
 
 
 ACTIVATIONS: dict[str, Callable[[Program, int, _Shape, int], _Both]] = {

@@ -5,6 +5,7 @@ The network's own code is not asked. `wiring` holds the steps of a certificate a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from pocketnn.check.activations import ACTIVATIONS
@@ -55,11 +56,20 @@ class Forward:
             layer.gamma = p.load("norm.load_gamma", "weight", (1, m), one, f"gamma {when}")
             layer.beta = p.load("norm.load_beta", "bias", (1, m), zero, f"beta {when}")
 
-    def __call__(self, rows: int, jitter: bool = False) -> int:
+    def __call__(self, rows: int) -> int:
         """The outputs for a batch of `rows` images."""
+        return self._outputs(rows, jitter=False, learning=False)
+
+    def learning(self) -> int:
+        """The outputs for a batch of training, with the slopes that its backward pass needs."""
+        return self._outputs(self.claim.rows, self.claim.number("jitter") > 0, learning=True)
+
+    def _outputs(self, rows: int, jitter: bool, learning: bool) -> int:
         x = self._images(self.program.under("input"), rows, jitter)
         for layer in self.layers:
-            x = self._layer(self.program.under(layer.name), layer, x, rows)
+            x, slope = self._layer(self.program.under(layer.name), layer, x, rows)
+            if learning:
+                layer.slope = slope()
         return x
 
     def _images(self, p: Program, rows: int, jitter: bool) -> int:
@@ -74,7 +84,8 @@ class Forward:
             x = p.op("shift", "input", "div", x, p.constant("shift_by", 1 << shift))
         return p.op("centre", "input", "sub", x, p.constant("centre_by", centre)) if centre else x
 
-    def _layer(self, p: Program, layer: Layer, x: int, rows: int) -> int:
+    def _layer(self, p: Program, layer: Layer, x: int, rows: int) -> tuple[int, Callable[[], int]]:
+        """The layer's activations, and what adds their inverse slopes."""
         claim, divisors, scales = self.claim, self.claim.hidden("activation_div"), self.claim.layers("scale")
         n, m = claim.dims[layer.index : layer.index + 2]
         if layer.index and divisors and divisors[layer.index - 1] > 1:
@@ -88,8 +99,7 @@ class Forward:
             sums = p.acc("forward.add", "add", sums, layer.bias)
         kind = claim.text("activation")
         scale = scales[layer.index] if scales else 256 * (n if kind == "pocket_tanh" else 1)
-        y, layer.slope = ACTIVATIONS[kind](p.under("activation"), sums, (rows, m), scale)
-        return y
+        return ACTIVATIONS[kind](p.under("activation"), sums, (rows, m), scale)
 
     def _normalised(self, p: Program, layer: Layer, x: int, rows: int) -> int:
         """Less the mean over the rows and over their standard deviation, of which 127 is one."""

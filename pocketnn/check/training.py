@@ -21,7 +21,7 @@ def training_step(program: Program, claim: Claim, batch_loss: int) -> Carried:
     step = _Training(program, claim, forward)
     if claim.flag("batch_norm") and claim.rows > 1:  # an evaluation's last batch may have but one row
         program.acc("predict", "argmax", forward(1))
-    outputs = forward(claim.rows, claim.number("jitter") > 0)
+    outputs = forward.learning()
     program.acc("predict", "argmax", outputs)
     loss, delta = step.loss(outputs)
     step.backward(delta)
