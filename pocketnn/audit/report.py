@@ -113,7 +113,8 @@ class Reachable:
 @dataclass(frozen=True, slots=True)
 class Proof:
     """A certificate for readers. claim: what it is about. verdict: what it says, in a sentence. notes: what else the
-    reader must know, and what would be provable. images: inputs that attain a bound: what they do, and their pixels."""
+    reader must know, and what would be provable. images: inputs that attain a bound: what they do, and their pixels.
+    refused: it came with what is audited, and is false, or is about something else."""
 
     claim: str
     proved: bool
@@ -121,6 +122,7 @@ class Proof:
     sites: tuple[Reachable, ...] = ()
     notes: tuple[str, ...] = ()
     images: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    refused: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,13 +32,20 @@ from pocketnn.cli.options import (
 from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import load_dataset
-from pocketnn.errors import UsageError
+from pocketnn.errors import CorruptError, UsageError
 from pocketnn.files import check_writable, write_text
 from pocketnn.machine import Machine, Widths
 from pocketnn.prove.stored import claimed
 from pocketnn.prove.text import as_proof
 from pocketnn.prove.training import certify
-from pocketnn.prove.verdicts import certificate_of, certificate_on, proved_by, proved_by_certificate, unproved
+from pocketnn.prove.verdicts import (
+    beyond,
+    certificate_of,
+    certificate_on,
+    proved_by,
+    proved_by_certificate,
+    unproved,
+)
 from pocketnn.saved import load_saved
 from pocketnn.trace import Trace, is_trace
 
@@ -114,7 +121,8 @@ def audit(
 
     What runs is a training with evaluation; or the evaluation of saved WEIGHTS (.npz, or a folder of CSV files) on the
     test images; or the program that a TRACE holds, which needs no data. Where weights or trace carry a certificate
-    (`pocketnn train --prove`), it is proved again, and the sites that it covers are PROVED.
+    (`pocketnn train --prove`), it is proved again, and the sites that it covers are PROVED. One that is false, or about
+    something else than what it came with, makes the exit code 3 whatever ran.
 
     Exit code 1 if the machine asked for (--word, --accumulator, --overflow) fails, 0 if not: by --fail-on any it fails
     if it overflows or divides by zero, by corrupted only if final values are wrong, by none never.
@@ -150,7 +158,7 @@ def audit(
     report = replace(report, mcu=part, devices=devices, proof=proof)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))
     _write_files(report, html, witness, sarif)
-    sys.exit(1 if _fails(report, fail_on) else 0)
+    sys.exit(CorruptError.exit_code if proof and proof.refused else 1 if _fails(report, fail_on) else 0)
 
 
 def _write_files(report: Report, html: Path | None, witness: Path | None, sarif: Path | None) -> None:
@@ -187,11 +195,13 @@ def _proved(source: Source, prove: bool, asked: Target) -> tuple[Proved, Proof |
     stored = certificate_of(source)
     if not stored:
         return never_proved, None
-    fault = next(unproved(source), None)
+    refused = next(unproved(source), None)
+    fault = refused or beyond(source)
     if fault is None:
         return proved_by_certificate(source), as_proof(certify(claimed(stored)[0], asked))
-    click.echo(f"{source.subject.name}: its certificate proves nothing of this: {fault}", err=True)
-    return never_proved, Proof("the certificate that came with it", False, f"it proves nothing of this: {fault}")
+    verdict = f"{'REFUSED' if refused else 'NOT APPLICABLE'}, it proves nothing of this: {fault}"
+    click.echo(f"{source.subject.name}: its certificate is {verdict}", err=True)
+    return never_proved, Proof("the certificate that came with it", False, verdict, refused=refused is not None)
 
 
 def _fails(report: Report, fail_on: str) -> bool:

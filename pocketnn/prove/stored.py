@@ -25,7 +25,7 @@ __all__ = ["CERTIFICATE", "as_stored", "claimed", "faults"]
 
 CERTIFICATE = "certificate"  # its name in a model's description and in a trace's header
 
-_PROOF = ("schema", "kind", "op_table", "proved", "claim", "machine", "sites", "invariants", "partitions", "steps")
+_MADE_BY = ("pocketnn", "sha256")  # what depends on the release that made it, and on all the rest
 _MOST, _CLASSES, _LAYERS = 1 << MAX_BITS, 1 << 10, 64  # of any number, classes, layers in a claim that is looked into
 _LARGEST = {"dims": 1 << 16, "epochs": 1 << 20, "batch": 1 << 20, "samples": 1 << 40}
 
@@ -79,7 +79,8 @@ def faults(text: str, parameters: Mapping[str, Any] | None = None) -> list[str]:
     except (PocketNNError, MemoryError) as error:
         return [str(error)]
     theirs = json.loads(text)
-    other = [name for name in _PROOF if ours.get(name) != theirs.get(name)]
+    names = sorted({*ours, *theirs} - {*_MADE_BY})
+    other = [name for name in names if ours.get(name) != theirs.get(name)]
     found = [f"it was changed: proving its claim again gives other {name}" for name in other]
     lists = None if parameters is None else {name: matrix.tolist() for name, matrix in parameters.items()}
     return found or check(theirs, lists)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 
 from pocketnn.arith import Interval
 from pocketnn.audit.replayed import Replayed
@@ -12,10 +13,11 @@ from pocketnn.errors import DataError
 from pocketnn.machine import Machine, SiteKey
 from pocketnn.prove import inference, stored, training
 from pocketnn.prove.certificate import Certificate, Program
+from pocketnn.recipe import Recipe
+from pocketnn.saved import Saved
 from pocketnn.trace.verify import verify
-from pocketnn.train import architecture_of
 
-__all__ = ["certificate_of", "certificate_on", "proved_by", "proved_by_certificate", "safe_sites", "unproved"]
+__all__ = ["beyond", "certificate_of", "certificate_on", "proved_by", "proved_by_certificate", "safe_sites", "unproved"]
 
 
 def proved_by(source: Source, inputs: tuple[int, int] = (0, 255)) -> Proved:
@@ -63,10 +65,11 @@ def proved_by_certificate(source: Source) -> Proved:
 
 
 def unproved(source: Source) -> Iterator[str]:
-    """Why the certificate of `source` proves nothing of what runs there.
+    """Why the certificate of `source` is none, or is about something else than what it came with.
 
-    A trace must be whole, and is compared with its claim by what its header says was run and, site by site, by op,
-    register and what came from outside; that it is the program of that recipe otherwise is what its header says.
+    Weights must be those of its training: within its limits, and by the same recipe. A trace
+    must be whole, and is compared with its claim by what its header says was run and, site by site, by op, register
+    and what came from outside; that it is the program of that recipe otherwise is what its header says.
     """
     text = certificate_of(source)
     saved = source.saved if isinstance(source, Evaluation) else None
@@ -75,20 +78,32 @@ def unproved(source: Source) -> Iterator[str]:
     if found:
         return
     claim, _ = stored.claimed(text)
-    recipe, (lo, hi) = claim.recipe, claim.inputs
-    if isinstance(source, Evaluation):
-        images = source.dataset.test.images
-        if images.size and not lo <= images.min() <= images.max() <= hi:
-            yield f"it is about pixels {lo}..{hi}, the images have {images.min()}..{images.max()}"
-        said = (source.saved.architecture, source.saved.recipe.input_shift, source.saved.recipe.input_centre)
-        if said != (architecture_of(recipe, claim.pixels, claim.classes), recipe.input_shift, recipe.input_centre):
-            yield "it is about another network"
+    if saved:
+        yield from _other_training(saved, claim)
     if isinstance(source, Replayed):
         try:
             verify(source.trace.path)
         except DataError as error:
             yield str(error)
         yield from _other_program(source, claim)
+
+
+def beyond(source: Source) -> str | None:
+    """Why a good certificate does not cover this run: images with other pixels than those that it is about."""
+    if not isinstance(source, Evaluation):
+        return None
+    images, (lo, hi) = source.dataset.test.images, stored.claimed(certificate_of(source))[0].inputs
+    if not images.size or lo <= images.min() <= images.max() <= hi:
+        return None
+    return f"it is about pixels {lo}..{hi}, the images have {images.min()}..{images.max()}"
+
+
+def _other_training(saved: Saved, claim: training.Training) -> Iterator[str]:
+    """Where weights come from another training than the one that a certificate is about; any seed is covered."""
+    for field in fields(Recipe):
+        theirs, ours = getattr(saved.recipe, field.name), getattr(claim.recipe, field.name)
+        if theirs != ours and field.name != "seed":
+            yield f"it is about {field.name} {fact(ours)}, the weights are of {fact(theirs)}"
 
 
 def _other_program(source: Replayed, claim: training.Training) -> Iterator[str]:

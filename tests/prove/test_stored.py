@@ -41,9 +41,9 @@ def trained(tmp_path_factory):
     return model, trace, result.output
 
 
-def verdicts(*arguments):
+def verdicts(*arguments, code=0):
     result = run("audit", *arguments, "--words", 32, "--json")
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == code, result.output
     data = json.loads(result.stdout)
     return {site["site"]: site["machines"]["32 wrap"]["verdict"] for site in data["sites"]}, result.stderr
 
@@ -150,9 +150,9 @@ def test_weights_outside_what_is_assumed_prove_nothing(trained, tmp_path):
     parameters, meta = load_weights(trained[0])
     parameters["fc1_weight"][0, 0] = 40_000
     save_weights(tmp_path / "m.npz", parameters, meta)
-    found, stderr = verdicts(tmp_path / "m.npz", "--limit", 60)
+    found, stderr = verdicts(tmp_path / "m.npz", "--limit", 60, code=3)
     assert "proved" not in found.values()
-    assert "its certificate proves nothing of this: fc1_weight[0, 0] is 40000" in stderr
+    assert "its certificate is REFUSED, it proves nothing of this: fc1_weight[0, 0] is 40000" in stderr
 
 
 def test_another_network_or_other_pixels_prove_nothing(trained, tmp_path):
@@ -160,7 +160,8 @@ def test_another_network_or_other_pixels_prove_nothing(trained, tmp_path):
     save_weights(
         tmp_path / "m.npz", parameters, {**meta, "recipe": json.dumps({**json.loads(meta["recipe"]), "input_shift": 1})}
     )
-    assert "it is about another network" in verdicts(tmp_path / "m.npz", "--limit", 60)[1]
+    stderr = verdicts(tmp_path / "m.npz", "--limit", 60, code=3)[1]
+    assert "it is about input_shift 0, the weights are of 1" in stderr
     data = load_dataset("digits", 60)
     training, _ = claimed(str(meta[CERTIFICATE]))
     assert int(data.test.images.max()) == training.inputs[1]
@@ -208,11 +209,13 @@ def fewer_images(db):
 def test_a_trace_of_something_else_proves_nothing(trained, tmp_path, monkeypatch, change, fault):
     path = doctored(trained, tmp_path, change)
     result = run("audit", path, "--words", 32)
-    assert "its certificate proves nothing of this" in result.stderr
+    assert "its certificate is REFUSED, it proves nothing of this" in result.stderr
+    assert result.exit_code == 3
     assert "the chain breaks" in result.stderr
     monkeypatch.setattr("pocketnn.prove.verdicts.verify", lambda path: None)  # as if the chain had been made anew
     result = run("audit", path, "--words", 32, "--json")
     assert fault in result.stderr
+    assert result.exit_code == 3
     data = json.loads(result.stdout)
     assert "proved" not in {site["machines"]["32 wrap"]["verdict"] for site in data["sites"]}
     assert data["certificate"]["proved"] is False
@@ -220,6 +223,8 @@ def test_a_trace_of_something_else_proves_nothing(trained, tmp_path, monkeypatch
 
 
 def test_pixels_beyond_the_claim_prove_nothing(trained, tmp_path, monkeypatch):
+    """That is no fault of the certificate, so the exit code is that of the audit."""
+
     def brighter(name, limit):
         data = load_dataset(name, limit)
         images = data.test.images.copy()
@@ -229,5 +234,5 @@ def test_pixels_beyond_the_claim_prove_nothing(trained, tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules["pocketnn.cli.audit"], "load_dataset", brighter)
     found, stderr = verdicts(trained[0], "--limit", 60)
     assert "proved" not in found.values()
-    assert "it is about pixels 0..16, the images have 0..17" in stderr
+    assert "NOT APPLICABLE, it proves nothing of this: it is about pixels 0..16, the images have 0..17" in stderr
     assert np.max(load_dataset("digits", 60).test.images) == 16
