@@ -6,7 +6,6 @@ The file is a JSON list of cases: `rand` (seed, values), `activation` (name, k, 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,13 +21,50 @@ from pocketnn.errors import DataError, PocketNNError
 from pocketnn.init import Rand
 from pocketnn.machine import Machine
 from pocketnn.nn import Architecture, Network, layer_names
-from pocketnn.recipe import Recipe
+from pocketnn.outside import check_shape, read_json
+from pocketnn.recipe import ALGORITHMS, Recipe
 
 __all__ = ["BACKENDS", "CaseResult", "conform"]
 
 BACKENDS: dict[str, Callable[[], Backend]] = {"reference": Reference, "vector": Vector}
 _LARGEST = 256 << 20  # bytes; reference vectors are text for people, not bulk data
 
+_MATRIX = [[int]]
+_STEP = {"x": _MATRIX, "target": _MATRIX, "output": _MATRIX, "loss": int, "loss_delta_sum": int, "deltas": [_MATRIX]}
+_SHAPES: dict[str, Any] = {
+    "rand": {"seed": range(2**31), "values": [int]},
+    "activation": {
+        "name": str,
+        "num_items": range(1, 2**31 + 1),
+        "k": range(32),
+        "x": _MATRIX,
+        "y": _MATRIX,
+        "grad_inv": _MATRIX,
+    },
+    "train": {
+        "dims": [range(1, 2**31)],
+        "activation": str,
+        "algorithm": frozenset(ALGORITHMS),
+        "batch_norm": bool,
+        "lr_inv": range(1, 2**31),
+        "weights0": [_MATRIX],
+        "biases0": [_MATRIX],
+        "feedback": [(None, _MATRIX)],
+        "steps": [_STEP | {"weights": [_MATRIX], "biases": [_MATRIX]}],
+    },
+    "conv_forward": {
+        "padding": int,
+        "stride": int,
+        "pool": [int],
+        "activation": str,
+        "image": [_MATRIX],
+        "filters": [[_MATRIX]],
+        "bias": _MATRIX,
+        "pre_activation": [_MATRIX],
+        "output": [_MATRIX],
+    },
+}
+"""Shape of each kind of case; see `outside.check_shape`."""
 _FIELDS = {"weights": "weight", "biases": "bias", "gammas": "gamma", "betas": "beta"}
 
 Checks = Iterator[tuple[str, object, object]]
@@ -51,37 +87,22 @@ def conform(path: Path, backends: tuple[str, ...] = tuple(BACKENDS)) -> Iterator
 
     Raises DataError for a file that is not such a list: not JSON, an unknown case, a missing or non-integer field.
     """
-    for index, case in enumerate(_read(path)):
-        if not isinstance(case, dict) or case.get("case") not in _CASES:
-            known = ", ".join(_CASES)
-            raise DataError(
-                f"{path}: case {index} is {str(case)[:60]!r}; a case is an object with 'case' one of {known}"
-            )
+    cases = read_json(path, _LARGEST)
+    if not isinstance(cases, list) or not cases:
+        raise DataError(f"{path}: a non-empty list of cases belongs here, found {type(cases).__name__}")
+    for index, case in enumerate(cases):
+        where = f"{path}: case {index}"
+        check_shape(case, {"case": frozenset(_CASES)}, where)
+        check_shape(case, _SHAPES[case["case"]], where)
         name = " ".join(str(case[key]) for key in ("case", "label", "name", "k", "num_items", "seed") if key in case)
         for backend in backends if case["case"] != "rand" else ("reference",):
             try:
                 numbers, difference = _compare(_CASES[case["case"]](case, Machine(BACKENDS[backend]())))
             except KeyError as error:
-                raise DataError(f"{path}: case {index} ({name}): field {error} is missing") from error
+                raise DataError(f"{where} ({name}): field {error} is missing") from error
             except (PocketNNError, TypeError, IndexError, ValueError) as error:
-                raise DataError(f"{path}: case {index} ({name}): {error}") from error
+                raise DataError(f"{where} ({name}): {error}") from error
             yield CaseResult(index, name, backend, numbers, difference)
-
-
-def _read(path: Path) -> list[Any]:
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise DataError(f"{path}: {path.stat().st_size} bytes; reference vectors are at most {_LARGEST}")
-        cases = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}") from error
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        if isinstance(error, PocketNNError):
-            raise
-        raise DataError(f"{path}: not JSON ({error})") from error
-    if not isinstance(cases, list) or not cases:
-        raise DataError(f"{path}: a non-empty list of cases belongs here, found {type(cases).__name__}")
-    return cases
 
 
 def _compare(checks: Checks) -> tuple[int, str | None]:
@@ -103,19 +124,19 @@ def _compare(checks: Checks) -> tuple[int, str | None]:
 
 
 def _whole(case: dict[str, Any], key: str, least: int, most: int) -> int:
-    value = case[key]
-    if type(value) is not int or not least <= value <= most:
+    value: int = case[key]
+    if not least <= value <= most:
         raise DataError(f"{key} is {value!r}; a whole number from {least} to {most} belongs here")
     return value
 
 
 def _rand(case: dict[str, Any], m: Machine) -> Checks:
-    rand = Rand(_whole(case, "seed", 0, 2**31 - 1))
+    rand = Rand(case["seed"])
     yield "values", case["values"], [rand.draw() for _ in case["values"]]
 
 
 def _activation(case: dict[str, Any], m: Machine) -> Checks:
-    function = activation(m, case["name"], _whole(case, "num_items", 1, 2**31), _whole(case, "k", 0, 31))
+    function = activation(m, case["name"], case["num_items"], case["k"])
     function.load_gradient()
     yield "y", case["y"], function(m.load(case["x"], Role.ACCUMULATOR))
     yield "grad_inv", case["grad_inv"], function.grad_inv()
@@ -123,7 +144,7 @@ def _activation(case: dict[str, Any], m: Machine) -> Checks:
 
 def _train(case: dict[str, Any], m: Machine) -> Checks:
     dims = tuple(case["dims"])
-    architecture = Architecture(dims, case["activation"], bool(case["batch_norm"]))
+    architecture = Architecture(dims, case["activation"], case["batch_norm"])
     parameters: dict[str, Any] = {}
     names = layer_names(len(dims) - 1)
     for name, n, m_out, weight, bias in zip(names, dims, dims[1:], case["weights0"], case["biases0"], strict=False):
@@ -134,8 +155,7 @@ def _train(case: dict[str, Any], m: Machine) -> Checks:
         if architecture.batch_norm:
             parameters[f"{name}_gamma"], parameters[f"{name}_beta"] = np.ones_like(bias), np.zeros_like(bias)
     network = Network(m, architecture, parameters)
-    lr_inv = _whole(case, "lr_inv", 1, 2**31 - 1)
-    recipe = Recipe(dims[1:-1], algorithm=case["algorithm"], lr_inv=lr_inv)
+    recipe = Recipe(dims[1:-1], algorithm=case["algorithm"], lr_inv=case["lr_inv"])
     learner = Learner(m, network, recipe, case["feedback"])
     for number, step in enumerate(case["steps"]):
         done = learner.step(m.load(step["x"], Role.INPUT, "x"), m.load(step["target"], Role.CONSTANT, "target"))
@@ -156,7 +176,7 @@ def _train(case: dict[str, Any], m: Machine) -> Checks:
 def _conv_forward(case: dict[str, Any], m: Machine) -> Checks:
     image = as_integers(case["image"])
     if image.ndim != 3:
-        raise DataError(f"the image has {image.ndim} axes; channels x rows x columns belong here")
+        raise DataError(f"the image has shape {image.shape}; channels x rows x columns belong here")
     shape = ImageShape(*image.shape)
     pool = dict(zip(("rows", "columns"), case["pool"], strict=True))
     conv = Conv2d(

@@ -51,7 +51,7 @@ def parse_json(text: str | bytes, where: str) -> Any:
     other numbers beyond all bounds, texts with control characters or halves of surrogate pairs.
     """
     try:
-        found = json.loads(text, parse_int=_integer, parse_float=_fraction, parse_constant=_integer)
+        found = json.loads(text, parse_int=_integer, parse_float=_fraction, parse_constant=_constant)
     except (ValueError, RecursionError) as error:
         raise DataError(f"{where}: not JSON ({error})") from error
     waiting = [found]
@@ -72,6 +72,10 @@ def _integer(text: str) -> int:
     return int(text)
 
 
+def _constant(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
 def _fraction(text: str) -> float:
     number = float(text)
     if number - number != 0:
@@ -79,31 +83,36 @@ def _fraction(text: str) -> float:
     return number
 
 
-def check_shape(value: Any, shape: Any, where: str) -> None:
+def check_shape(value: Any, shape: Any, where: str, at: str = "") -> None:
     """Raise DataError unless `value`, as `parse_json` gave it, has this shape; `where` begins the message.
 
     A shape is a type (int, str, bool; a bool is no int); a range of integers; a set of texts, one of which it must be;
     None for null; a list of one shape, for a list of such values; a dict of shapes by name, for an object that has at
-    least these; `Each`; a tuple of shapes, one of which it must have.
+    least these; `Each`; a tuple of shapes, one of which it must have. at: names and indices that lead to the value.
     """
     alternatives = shape if isinstance(shape, tuple) else (shape,)
     fitting = next((each for each in alternatives if _outwardly(value, each)), alternatives)
     if fitting is alternatives:
         wanted = " or ".join(map(_described, alternatives))
-        raise DataError(f"{where} is {_short(value)}; {wanted} belongs here")
+        raise DataError(f"{where}: {at or 'it'} is {_short(value)}; {wanted} belongs here")
     if isinstance(fitting, list):
         for index, item in enumerate(value):
-            check_shape(item, fitting[0], f"{where}[{index}]")
+            check_shape(item, fitting[0], where, f"{at}[{index}]")
     elif isinstance(fitting, dict):
         for name, inner in fitting.items():
             if name not in value:
-                raise DataError(f"{where}.{name} is missing")
-            check_shape(value[name], inner, f"{where}.{name}")
+                raise DataError(f"{where}: {_inside(at, name)} is missing")
+            check_shape(value[name], inner, where, _inside(at, name))
     elif isinstance(fitting, Each):
         for name, item in value.items():
             if fitting.names and name not in fitting.names:
-                raise DataError(f"{where} has {name[:40]!r}; only {', '.join(sorted(fitting.names))} belong here")
-            check_shape(item, fitting.value, f"{where}.{name[:40]}")
+                known = ", ".join(sorted(fitting.names))
+                raise DataError(f"{where}: {_inside(at, name)} does not exist; known are {known}")
+            check_shape(item, fitting.value, where, _inside(at, name))
+
+
+def _inside(at: str, name: str) -> str:
+    return f"{at}.{name[:40]}" if at else name[:40]
 
 
 def _outwardly(value: Any, shape: Any) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from pocketnn.errors import DataError, UsageError
-from pocketnn.files import atomic_write, naming
+from pocketnn.files import atomic_folder, atomic_write
+from pocketnn.outside import parse_json
 
 __all__ = ["check_target", "load_weights", "save_weights"]
 
@@ -24,8 +23,11 @@ Meta = dict[str, int | str]
 
 _NAME = re.compile(r"(fc\d+|fcLast)_(weight|bias|gamma|beta)")
 _INTEGER = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
+_PLAIN = re.compile(r"-?\d{1,14}(,-?\d{1,14})*,?", re.ASCII)  # a row of integers that 48 bits hold for sure
 _LIMIT = 1 << 47  # the widest word has 48 bits
 _MAX_BYTES = 256 << 20  # in all, uncompressed; a network of the size pocketnn is for has less than one
+_MOST = _MAX_BYTES // 8  # numbers of a matrix
+_LONGEST = 1 << 21  # characters of a row: 65,536 numbers, and more of short ones
 
 
 def save_weights(path: Path, parameters: Mapping[str, Any], meta: Mapping[str, int | str]) -> None:
@@ -38,32 +40,18 @@ def save_weights(path: Path, parameters: Mapping[str, Any], meta: Mapping[str, i
     check_target(path)
     matrices = _checked(path, {name: _matrix(np.asarray(m), f"{path}: {name}") for name, m in parameters.items()})
     text = json.dumps(_meta(dict(meta), path))
+    _parsed(text, path)
     if path.suffix == ".npz":
         arrays: dict[str, Any] = {"meta": np.array(text), **matrices}
         with atomic_write(path) as file:
             np.savez(file, allow_pickle=False, **arrays)
         return
-    path = Path(os.path.realpath(path))  # of a link, the folder it leads to is replaced
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    new, old = temporary / "new", temporary / "old"
-    try:
-        new.mkdir()
-        with naming(path):
-            for name, matrix in matrices.items():
-                lines = ("".join(f"{value}," for value in row) for row in matrix.tolist())
-                (new / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines), encoding="ascii", newline="\n")
-            if meta:
-                (new / "meta.json").write_text(f"{text}\n", encoding="utf-8")
-        if path.exists():
-            os.rename(path, old)  # two renames, for a folder cannot be exchanged in one
-        os.rename(new, path)
-    except BaseException:
-        if old.exists() and not path.exists():
-            os.rename(old, path)
-        raise
-    finally:
-        if path.exists() or not old.exists():  # else the old weights are in there, and nowhere else
-            shutil.rmtree(temporary, ignore_errors=True)
+    with atomic_folder(path) as new:
+        for name, matrix in matrices.items():
+            lines = ("".join(f"{value}," for value in row) for row in matrix.tolist())
+            (new / f"{name}.csv").write_text("".join(f"{line}\n" for line in lines), encoding="ascii", newline="\n")
+        if meta:
+            (new / "meta.json").write_text(f"{text}\n", encoding="utf-8")
 
 
 def check_target(path: Path) -> None:
@@ -108,18 +96,27 @@ def _load_folder(path: Path) -> tuple[dict[str, Matrix], Meta]:
 
 
 def _load_csv(path: Path) -> Matrix:
-    rows = []
+    rows: list[Matrix] = []
     with path.open(newline="\n", encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file.readlines() or [""], start=1):
-            cells = line.rstrip("\r\n").split(",")
-            if cells[-1] == "":
-                cells.pop()  # the comma after the last number
-            if not cells:
-                raise DataError(f"{path}: no numbers in row {number}")
-            rows.append([_integer(cell, f"{path}: row {number}, column {i}") for i, cell in enumerate(cells, 1)])
+        while (line := file.readline(_LONGEST + 1)) or not rows:
+            where = f"{path}: row {len(rows) + 1}"
+            if len(line) > _LONGEST:
+                raise DataError(f"{where} is longer than {_LONGEST} characters; no layer is that wide")
+            rows.append(_row(line.rstrip("\r\n"), where))
             if len(rows[-1]) != len(rows[0]):
-                raise DataError(f"{path}: row {number} has {len(rows[-1])} numbers, row 1 has {len(rows[0])}")
+                raise DataError(f"{where} has {len(rows[-1])} numbers, row 1 has {len(rows[0])}")
+            if len(rows) * len(rows[0]) > _MOST:
+                raise DataError(f"{path}: more than {_MOST} numbers; no network is that large")
     return np.array(rows, np.int64)
+
+
+def _row(line: str, where: str) -> Matrix:
+    cells = line.removesuffix(",").split(",") if line else []
+    if not cells:
+        raise DataError(f"{where}: no numbers in it")
+    if _PLAIN.fullmatch(line):
+        return np.array(list(map(int, cells)), np.int64)
+    return np.array([_integer(cell, f"{where}, column {i}") for i, cell in enumerate(cells, 1)], np.int64)
 
 
 def _integer(cell: str, where: str) -> int:
@@ -168,6 +165,8 @@ def _matrix(array: Any, where: str) -> Matrix:
         if isinstance(array, np.ndarray):
             kind = f"{array.dtype} in {array.ndim} dimensions {array.shape}"
         raise DataError(f"{where} is {kind}; a matrix of integers belongs here")
+    if array.size > _MOST:
+        raise DataError(f"{where} has {array.size} numbers; at most {_MOST} are read, and no network is that large")
     for index in (int(array.argmin()), int(array.argmax())):
         row, column = divmod(index, array.shape[1])
         value = int(array[row, column])
@@ -177,11 +176,7 @@ def _matrix(array: Any, where: str) -> Matrix:
 
 
 def _parsed(text: str, path: Path) -> Meta:
-    try:
-        meta = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: the description of the network is not JSON ({error})") from error
-    return _meta(meta, path)
+    return _meta(parse_json(text, f"{path}: the description of the network"), path)
 
 
 def _meta(meta: Any, path: Path) -> Meta:

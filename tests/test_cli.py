@@ -451,3 +451,17 @@ def test_recipes_that_make_no_sense_are_one_line(options, words):
     result = run("train", *SMALL, *options, code=2)
     for word in words:
         assert word in result.stderr
+
+
+def test_file_names_that_are_no_utf_8(tmp_path):
+    weights, figures = (tmp_path / os.fsdecode(name) for name in (b"m\xff.npz", b"f\xff.json"))
+    trace = tmp_path / os.fsdecode(b"t\xff.pnt")
+    small = ["--limit", 20, "--hidden", 2, "--epochs", 1]
+    run("train", *small, "--save", weights, "--trace", trace)
+    for command in ("info", "verify", "dump"):
+        assert run("trace", command, trace).stdout
+    assert run("replay", trace).stdout
+    named = run("audit", weights, "--limit", 20, "--fail-on", "none", "--trace", tmp_path / "again.pnt").stdout
+    assert r"m\xff.npz" in named
+    assert r"m\xff.npz" in run("trace", "info", tmp_path / "again.pnt").stdout
+    assert r"f\udcff.json: No such file" in run("audit", weights, "--figures", figures, code=2).stderr

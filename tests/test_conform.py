@@ -83,32 +83,43 @@ def test_names_a_doctored_number(cases, tmp_path, kind, field):
         ("[" * 100000, "not JSON"),
         ("{}", "list of cases"),
         ("[]", "list of cases"),
-        ("[1]", "case 0 is '1'"),
-        ('[{"case": "sing"}]', "rand, activation, train, conv_forward"),
-        ('[{"case": "rand", "seed": 1}]', "'values' is missing"),
+        ("[1]", "case 0: it is 1; an object belongs here"),
+        ('[{"case": "sing"}]', "one of activation, conv_forward, rand, train"),
+        ('[{"case": {}}]', "case 0: case is an object of 0; one of activation, conv_forward, rand, train belongs here"),
+        ('[{"case": ["rand"]}]', "case is a list of 1"),
+        ('[{"case": "rand", "seed": 1}]', "case 0: values is missing"),
+        ('[{"case": "rand", "seed": true, "values": []}]', "seed is True"),
+        ('[{"case": "rand", "seed": 1, "values": 5}]', "values is 5; a list belongs here"),
+        ('[{"case": "rand", "seed": 1, "values": [1e999]}]', "beyond all bounds"),
+        ('[{"case": "rand", "label": "\\ud800", "seed": 1, "values": [1]}]', "cannot be shown"),
         ('[{"case": "rand", "seed": -1, "values": []}]', "seed is -1"),
         ('[{"case": "rand", "seed": 1.5, "values": []}]', "seed is 1.5"),
         ('[{"case": "rand", "seed": 1, "values": [1.0]}]', "1.0"),
-        ('[{"case": "rand", "seed": 1, "values": [NaN]}]', "nan"),
+        ('[{"case": "rand", "seed": 1, "values": [NaN]}]', "NaN"),
         (
             '[{"case": "activation", "name": "as_is", "k": 8, "num_items": 1, "x": [[1], [2, 3]], "y": [], '
             '"grad_inv": []}]',
             "different lengths",
         ),
-        ('[{"case": "activation", "name": "gelu", "k": 8, "num_items": 1, "x": [[1]]}]', "gelu"),
+        (
+            '[{"case": "activation", "name": "gelu", "k": 8, "num_items": 1, "x": [[1]], "y": [], "grad_inv": []}]',
+            "gelu",
+        ),
         (
             '[{"case": "train", "dims": [1000000000, 1000000000], "activation": "as_is", "batch_norm": false, '
+            '"algorithm": "dfa", "lr_inv": 1, "feedback": [], "steps": [], '
             '"weights0": [[[1]]], "biases0": [[[1]]]}]',
             "at most 67,108,864",
         ),
         (
             '[{"case": "train", "dims": [1000, 1000], "activation": "as_is", "batch_norm": false, '
+            '"algorithm": "dfa", "lr_inv": 1, "feedback": [], "steps": [], '
             '"weights0": [[[1]]], "biases0": [[[1]]]}]',
             "initial fcLast_weight has shape (1, 1); dims (1000, 1000) ask for (1000, 1000)",
         ),
         (
             '[{"case": "conv_forward", "image": [[[1]]], "padding": 100000, "stride": 1, "pool": [2, 2], '
-            '"activation": "as_is", "filters": [[[[1]]]], "bias": [[1]]}]',
+            '"activation": "as_is", "filters": [[[[1]]]], "bias": [[1]], "pre_activation": [], "output": []}]',
             "padding is 100000",
         ),
     ],

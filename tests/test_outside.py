@@ -90,17 +90,17 @@ def test_shapes(shape, right, wrong):
     for value in right:
         check_shape(value, shape, "x")
     for value in wrong:
-        with pytest.raises(DataError, match=r"^x[\[. ]"):
+        with pytest.raises(DataError, match=r"^x: "):
             check_shape(value, shape, "x")
 
 
 def test_the_message_says_where_what_and_what_belongs_there():
     shape = {"runs": [{"size": {"text": COUNT}, "kind": (None, frozenset({"a", "b"}))}]}
     for value, text in (
-        ({"runs": [{"size": {"text": -1}, "kind": "a"}]}, "f.runs[0].size.text is -1; a whole number from 0 to "),
-        ({"runs": [{"size": {"text": 1}, "kind": "c"}]}, "f.runs[0].kind is 'c'; null or one of a, b belongs here"),
-        ({"runs": [{"size": [], "kind": "c"}]}, "f.runs[0].size is a list of 0; an object belongs here"),
-        ({"runs": [{"size": {}}]}, "f.runs[0].size.text is missing"),
+        ({"runs": [{"size": {"text": -1}, "kind": "a"}]}, "f: runs[0].size.text is -1; a whole number from 0 to "),
+        ({"runs": [{"size": {"text": 1}, "kind": "c"}]}, "f: runs[0].kind is 'c'; null or one of a, b belongs here"),
+        ({"runs": [{"size": [], "kind": "c"}]}, "f: runs[0].size is a list of 0; an object belongs here"),
+        ({"runs": [{"size": {}}]}, "f: runs[0].size.text is missing"),
     ):
         with pytest.raises(DataError) as error:
             check_shape(value, shape, "f")

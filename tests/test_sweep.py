@@ -137,8 +137,8 @@ def test_a_header_that_was_cut_off_is_written_again(tmp_path, length):
         ("{}\n", DataError, "no schema 'pocketnn-sweep/3'"),
         ('{"schema": ["pocketnn-sweep/3"]}\n', DataError, "no schema 'pocketnn-sweep/3'"),
         ('{"schema": "pocketnn-sweep/2"}\n', VersionError, r"schema pocketnn-sweep/2 \(here pocketnn-sweep/3\)"),
-        ("[1]\n", DataError, r"s.jsonl:1 is a list of 1; an object belongs here"),
-        ("HEADER\n{}\n", DataError, "s.jsonl:2.word is missing"),
+        ("[1]\n", DataError, "s.jsonl:1: it is a list of 1; an object belongs here"),
+        ("HEADER\n{}\n", DataError, "s.jsonl:2: word is missing"),
         ("HEADER\n\n", DataError, "s.jsonl:2: not JSON"),
         ("HEADER\n{\n", DataError, "s.jsonl:2: not JSON"),
     ],
@@ -203,7 +203,7 @@ def test_an_odd_line_is_refused_with_its_place(tmp_path, place, fine):
         other.write_text("".join(f"{line}\n" for line in lines))
         result = CliRunner().invoke(main, ["sweep", str(other), *SMALL, "--lr-inv", "500", "--words", "8"])
         assert result.exit_code == 2, (value, result.output)
-        assert f"{other}:3" in result.stderr
+        assert f"{other}:3: " in result.stderr
         assert len(result.stderr.splitlines()) == 1
         assert result.stderr[:-1].isprintable()
         lines = path.read_text().splitlines()

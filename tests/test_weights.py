@@ -4,7 +4,11 @@ import io
 import json
 import os
 import pickle
+import shutil
+import signal
 import struct
+import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -13,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pocketnn import files
 from pocketnn.errors import DataError, UsageError
 from pocketnn.weights import check_target, load_weights, save_weights
 
@@ -28,12 +33,15 @@ def network(dims=(3, 4, 2), norm=False, seed=0):
     return result
 
 
+shown = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=5)
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     st.lists(st.integers(1, 5), min_size=2, max_size=5),
     st.booleans(),
     st.sampled_from(["w.npz", "w"]),
-    st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=5), max_size=3),
+    st.dictionaries(shown, st.integers() | shown, max_size=3),
 )
 def test_round_trip(tmp_path_factory, dims, norm, name, meta):
     path = tmp_path_factory.mktemp("weights") / name
@@ -393,8 +401,8 @@ def test_a_name_that_is_no_layer_s(tmp_path, name):
     ("text", "parts"),
     [
         (b"", ["no numbers"]),
-        (b"\n", ["no numbers in row 1"]),
-        (b"1,2,3,\n\n", ["no numbers in row 2"]),
+        (b"\n", ["row 1: no numbers"]),
+        (b"1,2,3,\n\n", ["row 2: no numbers"]),
         (b",\n", ["row 1, column 1", "''"]),
         (b"1,,3,\n", ["row 1, column 2", "'' where an integer belongs"]),
         (b"1,2,,\n", ["row 1, column 3", "''"]),
@@ -417,6 +425,7 @@ def test_a_name_that_is_no_layer_s(tmp_path, name):
         (f"1,{TOP + 1},3,\n".encode(), ["row 1, column 2", f"{TOP + 1} does not fit into 48 bits"]),
         (f"1,2,{-TOP - 2},\n".encode(), ["row 1, column 3", f"{-TOP - 2} does not fit into 48 bits"]),
         (b"1," + b"9" * 200_000 + b",3,\n", ["row 1, column 2", "9" * 40 + " does not fit into 48 bits"]),
+        (b"1," * (2 << 20), ["row 1 is longer than 2097152 characters"]),
         (b"x" * 200_000, ["row 1, column 1", "where an integer belongs"]),
     ],
 )
@@ -443,7 +452,10 @@ BAD_META = [
     ('{"a": 1.5}', "1.5"),
     ('{"a": true}', "True"),
     ('{"a": null}', "None"),
-    ('{"a": NaN}', "nan"),
+    ('{"a": NaN}', "NaN"),
+    ('{"a": 1e999}', "beyond all bounds"),
+    ('{"a": "\\u001b[2J"}', "cannot be shown"),
+    ('{"\\ud800": 1}', "cannot be shown"),
     ('{"a": {"b": 1}}', "'b': 1"),
 ]
 
@@ -461,6 +473,8 @@ def test_bad_meta_is_refused(tmp_path, text, reason):
 def test_bad_meta_is_not_saved(tmp_path, name):
     for meta in ({"a": 1.5}, {"a": True}, {"a": None}, {1: 2}, {"a": np.int64(3)}):
         fails(lambda meta=meta: save_weights(tmp_path / name, small(), meta), tmp_path / name, "integers or texts")
+    for meta in ({"a": "\ud800"}, {"\x07": 1}, {"a": 10**40}):
+        fails(lambda meta=meta: save_weights(tmp_path / name, small(), meta), tmp_path / name, "description")
     assert not list(tmp_path.iterdir())
 
 
@@ -641,11 +655,14 @@ def test_saving_again_replaces_all(tmp_path):
         ("w", Path, "write_text", 5),
         ("w", os, "rename", 1),
         ("w", os, "rename", 2),
+        ("w", files, "_exchanged", 1),
     ],
 )
 def test_a_failure_leaves_the_old_weights(tmp_path, monkeypatch, name, module, function, call, failure):
     path = tmp_path / name
     save_weights(path, OLD, {"batch": 20})
+    if module is os:  # as where two folders cannot be exchanged
+        monkeypatch.setattr(files, "_exchanged", lambda *_: False)
     monkeypatch.setattr(module, function, failing(getattr(module, function), call, failure))
     with pytest.raises(type(failure)):
         save_weights(path, NEW, {"batch": 30})
@@ -664,6 +681,7 @@ def test_a_failure_leaves_nothing_where_nothing_was(tmp_path, monkeypatch):
 
 def test_the_old_weights_outlive_even_a_failure_to_put_them_back(tmp_path, monkeypatch):
     save_weights(tmp_path / "w", OLD, {})
+    monkeypatch.setattr(files, "_exchanged", lambda *_: False)
     real = os.rename
 
     def rename(source, target):
@@ -676,6 +694,37 @@ def test_the_old_weights_outlive_even_a_failure_to_put_them_back(tmp_path, monke
         save_weights(tmp_path / "w", NEW, {})
     (kept,) = tmp_path.iterdir()
     assert same(load_weights(kept / "old")[0], OLD)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="exchanges folders by Linux's renameat2")
+def test_there_is_no_moment_without_weights(tmp_path, monkeypatch):
+    path = tmp_path / "w"
+    save_weights(path, OLD, {})
+    monkeypatch.setattr(os, "rename", lambda *_: pytest.fail("the old weights were moved away first"))
+    save_weights(path, NEW, {})
+    assert same(load_weights(path)[0], NEW)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "function"),
+    [("w", tempfile, "mkdtemp"), ("w", shutil, "rmtree"), ("w", files, "_exchanged"), ("w.npz", tempfile, "mkstemp")],
+)
+def test_a_signal_at_a_bad_moment_leaves_nothing_behind(tmp_path, monkeypatch, name, module, function):
+    """Ctrl-C counts when the weights are saved, and what was made on the way is removed."""
+    path = tmp_path / name
+    save_weights(path, OLD, {})
+    real = getattr(module, function)
+
+    def interrupted(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGINT)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(module, function, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_weights(path, NEW, {})
+    assert same(load_weights(path)[0], NEW)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("other", ["notes.txt", "fc1_weight.csv.bak", "data.csv", ".hidden"])

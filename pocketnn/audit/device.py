@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pocketnn.errors import DataError, UsageError
+from pocketnn.outside import COUNT, check_shape, read_json
 
 __all__ = [
     "Device",
@@ -22,6 +22,16 @@ __all__ = [
 
 _SCHEMA = "pocketnn-export/1"
 _LARGEST = 1 << 24  # bytes of a file of figures
+_SIZES = ("text", "data", "bss")
+_COUNTS = {"unit": str, "steps": [COUNT], "within": COUNT}
+_RUN = {
+    "target": str,
+    "what": str,
+    "verdict": {"steps": COUNT, "identical": bool},
+    "size": dict.fromkeys(_SIZES, COUNT),
+    "counts": (None, _COUNTS),
+}
+_SHAPE = {"model": str, "use": str, "machine": str, "layers": [COUNT], "runs": [_RUN]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,58 +55,33 @@ class Device:
 def read_figures(path: Path) -> tuple[Device, ...]:
     """What a file says that `pocketnn export --run TARGET --json` wrote. Raises DataError if it is no such file."""
     try:
-        with path.open("rb") as file:
-            found = json.loads(file.read(_LARGEST))
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: not JSON ({error}); give what `pocketnn export --run TARGET --json` wrote") from error
-    if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
-        raise DataError(f"{path}: no figures of a target; give what `pocketnn export --run TARGET --json` wrote")
-    try:
-        devices = tuple(_device(found, run) for run in found["runs"])
-    except KeyError as error:
-        raise DataError(f"{path}: {error} is missing; it is not as `pocketnn export` wrote it") from error
-    except (TypeError, ValueError, AttributeError) as error:
-        raise DataError(f"{path}: {error}; it is not as `pocketnn export` wrote it") from error
-    if not devices:
+        found = read_json(path, _LARGEST)
+        if not isinstance(found, dict) or found.get("schema") != _SCHEMA:
+            raise DataError(f"{path}: no figures of a target")
+        check_shape(found, _SHAPE, str(path))
+    except DataError as error:
+        raise DataError(f"{error}; give what `pocketnn export --run TARGET --json` wrote") from error
+    if not found["runs"]:
         raise DataError(f"{path}: the exported program ran on no target; export it with --run TARGET")
-    return devices
+    return tuple(_device(found, run, f"{path}: run {number}") for number, run in enumerate(found["runs"], start=1))
 
 
-def _device(found: Mapping[str, Any], run: Mapping[str, Any]) -> Device:
+def _device(found: Mapping[str, Any], run: Mapping[str, Any], where: str) -> Device:
     counts, verdict = run["counts"], run["verdict"]
+    if counts is not None and not counts["steps"]:
+        raise DataError(f"{where}: counts of no step; export again what was not cut short")
     return Device(
-        _text(run["target"]),
-        _text(run["what"]),
-        _text(found["model"]),
-        tuple(map(_number, found["layers"])),
-        _text(found["use"]),
-        _text(found["machine"]),
-        _number(verdict["steps"]),
-        verdict["identical"] is True,
-        {name: _number(run["size"][name]) for name in ("text", "data", "bss")},
-        None if counts is None else _counts(counts),
+        run["target"],
+        run["what"],
+        found["model"],
+        tuple(found["layers"]),
+        found["use"],
+        found["machine"],
+        verdict["steps"],
+        verdict["identical"],
+        {name: run["size"][name] for name in _SIZES},
+        counts and {name: counts[name] for name in _COUNTS},
     )
-
-
-def _counts(found: Mapping[str, Any]) -> dict[str, Any]:
-    steps = [_number(count) for count in found["steps"]]
-    if not steps:
-        raise ValueError("counts of no step")
-    return {"unit": _text(found["unit"]), "steps": steps, "within": _number(found["within"])}
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"{value!r:.40} where a text belongs")
-    return value
-
-
-def _number(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError(f"{value!r:.40} where a whole number from 0 belongs")
-    return value
 
 
 def figure_texts(size: Mapping[str, int], counts: Mapping[str, Any] | None) -> tuple[str, str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from typing import Any
@@ -29,6 +30,9 @@ class _Commands(click.Group):
     """Turns every expected failure into one line on stderr and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # what the terminal has no character for is escaped
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()

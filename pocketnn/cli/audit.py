@@ -33,7 +33,7 @@ from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import load_dataset
 from pocketnn.errors import CorruptError, UsageError
-from pocketnn.files import check_writable, write_text
+from pocketnn.files import check_writable, shown, write_text
 from pocketnn.machine import Machine, Widths
 from pocketnn.prove.stored import claimed
 from pocketnn.prove.text import as_proof
@@ -183,7 +183,7 @@ def _source(
     if program is None:
         return Training(dataset, recipe_of(options))
     saved = load_saved(program, dataset, options["activation"])
-    return Evaluation(str(program), saved, dataset)
+    return Evaluation(shown(program), saved, dataset)
 
 
 def _proved(source: Source, prove: bool, asked: Target) -> tuple[Proved, Proof | None]:

@@ -14,19 +14,20 @@ from pocketnn.activations import ACTIVATIONS
 from pocketnn.audit.device import figure_texts
 from pocketnn.cli.options import data_options, json_option, machine_options, overflow_of, progress_line, widths_of
 from pocketnn.data import load_dataset
-from pocketnn.errors import DataError
 from pocketnn.export import (
     TARGETS,
     Exported,
     Verdict,
     count_steps,
     export,
+    log_text,
     run_inference,
     run_target,
     run_training,
     sizes,
 )
 from pocketnn.export import verify_device as verify
+from pocketnn.files import shown
 from pocketnn.machine import Machine
 from pocketnn.recipe import ALGORITHMS, Recipe
 from pocketnn.saved import Saved, load_saved
@@ -94,7 +95,7 @@ def export_command(
             run_inference(m, saved, dataset, steps)
 
     exported = export(machine, run, out, golden, plain_int)
-    found = _data(exported, saved, str(model), machine, "training" if train else "inference")
+    found = _data(exported, saved, shown(model), machine, "training" if train else "inference")
     found["runs"] = [_run_on(out, target) for target in targets]
     click.echo(json.dumps(found) if as_json else "\n".join(_lines(found)))
     sys.exit(0 if all(run["verdict"]["identical"] for run in found["runs"]) else 1)
@@ -151,10 +152,7 @@ def verify_device(log: Path, file: Path, as_json: bool) -> None:
     Exit codes: 0 identical; 1 a result differs: the first step and site are named; 2 bad usage or input; 3, 5 as for
     replay; 4 the log was cut off or garbled.
     """
-    try:
-        text = log.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise DataError(f"{log}: {error.strerror or error}") from error
+    text = log_text(log)
     with Trace(file) as trace:
         verdict = verify(text, trace, progress_line())
     found = {"schema": "pocketnn-verify-device/1", **_verdict_data(verdict)}

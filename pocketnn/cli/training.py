@@ -26,6 +26,7 @@ from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import Dataset, load_dataset
 from pocketnn.errors import UsageError
+from pocketnn.files import shown
 from pocketnn.ledger import labels
 from pocketnn.machine import Ledger, Machine, Widths
 from pocketnn.prove import Training as Proving
@@ -220,7 +221,7 @@ def evaluate(
     dataset = load_dataset(data, limit)
     saved = load_saved(weights, dataset, activation)
     machine = Machine(None, widths_of(word, accumulator), overflow_of(overflow), trap)
-    with recording(machine, Evaluation(str(weights), saved, dataset), options) as m:
+    with recording(machine, Evaluation(shown(weights), saved, dataset), options) as m:
         correct = saved.evaluate(m, dataset, progress_line())
     total = len(dataset.test.labels)
     if as_json:

@@ -17,15 +17,16 @@ __all__ = ["MAX_BYTES", "Bytes", "read_idx", "write_idx"]
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
-MAX_BYTES = 1 << 31  # a header that claims more is not believed; MNIST has 47 million
+MAX_BYTES = 1 << 30  # a header that claims more is not believed; MNIST has 47 million, EMNIST 547 million
 _UNSIGNED_BYTE = 0x08  # element type in the magic number (IDX file format, LeCun, Cortes & Burges)
 
 
 def read_idx(path: Path) -> Bytes:
     """Read an IDX file of unsigned bytes; gzip is recognised by its content.
 
-    Raises DataError for anything else: no such file, wrong magic, another element type, sizes beyond 2 GiB, a file that
-    ends early or goes on after its last element, damaged gzip. Never reads more than the header says, plus one byte.
+    Raises DataError for anything else: no such file, wrong magic, another element type, more than three dimensions,
+    sizes beyond 1 GiB, a file that ends early or goes on after its last element, damaged gzip. Never reads more than
+    the header says, plus one byte, and holds that once. The array cannot be written to.
     """
     try:
         with path.open("rb") as raw:
@@ -45,7 +46,11 @@ def read_idx(path: Path) -> Bytes:
 
 def _read(stream: IO[bytes] | gzip.GzipFile, path: Path) -> Bytes:
     magic = stream.read(4)
-    if len(magic) < 4 or magic[:2] != b"\0\0" or not 1 <= magic[3] <= 3:
+    if magic[:2] == b"\0\0" and magic[3:] > b"\3":
+        raise DataError(
+            f"{path}: an IDX file of {magic[3]} dimensions; labels have 1, images 2 or 3 (one channel): write it so"
+        )
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[3] == 0:
         raise DataError(
             f"{path}: starts with {magic.hex(' ') or 'nothing'}, not with an IDX magic number (00 00 08 01..03)"
         )
@@ -68,7 +73,9 @@ def _read(stream: IO[bytes] | gzip.GzipFile, path: Path) -> Bytes:
     if len(body) != size:
         found = "more follow" if len(body) > size else f"there are {len(body)}"
         raise DataError(f"{path}: the header {shape} promises {size} elements, {found}; fetch it again")
-    return np.frombuffer(bytes(body), np.uint8).reshape(shape)
+    array = np.frombuffer(body, np.uint8).reshape(shape)
+    array.setflags(write=False)
+    return array
 
 
 def write_idx(path: Path, array: Bytes) -> None:

@@ -1,6 +1,6 @@
 """Export of a recorded program as portable C99, and its verification on the target."""
 
-from pocketnn.export.device import Mismatch, Verdict, read_log, verify_device
+from pocketnn.export.device import Mismatch, Verdict, log_text, read_log, verify_device
 from pocketnn.export.graph import StepProgram, step_program
 from pocketnn.export.model import run_boundaries, run_inference, run_training
 from pocketnn.export.project import Exported, check_folder, export
@@ -18,6 +18,7 @@ __all__ = [
     "check_folder",
     "count_steps",
     "export",
+    "log_text",
     "read_log",
     "run_boundaries",
     "run_inference",

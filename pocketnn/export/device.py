@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import struct
 import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from pocketnn.arith import Vector
 from pocketnn.errors import DataError, IncompleteError
 from pocketnn.export.golden import crc_of, name_of
 from pocketnn.export.graph import keyed
 from pocketnn.machine import Machine
+from pocketnn.outside import read_within
 from pocketnn.trace import Moment, Player, Trace
 
-__all__ = ["Mismatch", "Verdict", "read_log", "verify_device"]
+__all__ = ["Mismatch", "Verdict", "log_text", "read_log", "verify_device"]
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_SITE = re.compile(r"pocketnn (\d+) ([^\s=]+) ([0-9a-f]{8})\b")
-_STEP = re.compile(r"pocketnn (\d+) = ([0-9a-f]{8})\b")
-_END = re.compile(r"pocketnn end (\d+)\b")
+_SITE = re.compile(r"pocketnn (\d{1,18}) ([^\s=]+) ([0-9a-f]{8})\b", re.ASCII)  # no device writes longer numbers
+_STEP = re.compile(r"pocketnn (\d{1,18}) = ([0-9a-f]{8})\b", re.ASCII)
+_END = re.compile(r"pocketnn end (\d{1,18})\b", re.ASCII)
+
+_LARGEST = 1 << 28  # bytes of a log
 
 Log = list[dict[str, int]]
 """Digests by the name of their site, a step after the other."""
@@ -53,6 +58,16 @@ class Verdict:
     first: Mismatch | None
 
 
+def log_text(path: Path) -> str:
+    """The text of a log: UTF-16 where a byte order mark says so, else UTF-8; what is neither is replaced.
+
+    Raises DataError if it cannot be read or is longer than any log.
+    """
+    content = read_within(path, _LARGEST)
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if wide else "utf-8", errors="replace")
+
+
 def read_log(text: str) -> Log:
     """The digests in a device's output; lines that are not the test program's are passed over.
 
@@ -64,7 +79,9 @@ def read_log(text: str) -> Log:
         if found := _SITE.search(line):
             lines += 1
             if int(found[1]) != len(steps) or found[2] in steps[-1]:
-                raise IncompleteError(f"line {lines} of the log ({found[0]!r}) does not follow on step {len(steps)}")
+                raise IncompleteError(
+                    f"line {lines} of the log ({found[0][:80]!r}) does not follow on step {len(steps)}"
+                )
             steps[-1][found[2]] = int(found[3], 16)
         elif found := _STEP.search(line):
             lines += 1
@@ -99,7 +116,7 @@ def verify_device(log: str, trace: Trace, progress: Callable[[str, int, int], No
         expected = {name_of(key): event for key, event in keyed(events).items()}
         for name, digest in steps[numbered].items():
             if name not in expected:
-                raise DataError(f"the log speaks of {name}, which is not in step {step.id} of {trace.path}")
+                raise DataError(f"the log speaks of {name!r:.80}, which is not in step {step.id} of {trace.path}")
             known = crc_of(expected[name])
             if known != digest:
                 op = expected[name].result.code.op.name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,7 +56,7 @@ def opened(path: Path) -> sqlite3.Connection:
     if not is_trace(path):
         reason = "not a trace (no SQLite file)" if path.exists() else "there is no such file"
         raise DataError(f"{path}: {reason}; name a file that --trace wrote")
-    db = sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True, isolation_level=None)
+    db = sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro", uri=True, isolation_level=None)
     try:
         with corruption(path):
             _check(db, path)

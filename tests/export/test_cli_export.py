@@ -62,6 +62,20 @@ def test_verify_device_names_step_and_site(weights, tmp_path):
     cut = run("verify-device", log, out / "golden.trace", code=4)
     assert "breaks off after 153 lines" in cut.stderr
     assert "Traceback" not in cut.stderr
+    expected = (out / "expected.log").read_text()
+    for encoding in ("utf-8-sig", "utf-16"):  # as Windows' terminals save what a board says
+        log.write_bytes(expected.encode(encoding))
+        assert run("verify-device", log, out / "golden.trace").stdout == same.stdout
+    last = expected.splitlines()[-1]
+    for odd in (
+        "pocketnn end " + "9" * 5000,
+        "pocketnn " + "9" * 5000 + " = 00000000",
+        "pocketnn end \u0661\u0665\u0663",
+    ):
+        log.write_text(expected.replace(last, odd))
+        assert "breaks off after 153 lines" in run("verify-device", log, out / "golden.trace", code=4).stderr
+    log.write_text(expected.replace("fc1.forward.mac", "\x1b]0;title\x07"))
+    assert run("verify-device", log, out / "golden.trace", code=2).stderr[:-1].isprintable()
 
 
 def test_bad_usage_is_one_line_and_leaves_nothing(weights, tmp_path):
@@ -158,10 +172,19 @@ def test_an_audit_without_figures_says_nothing_of_targets(audit):
         ([], "no figures of a target"),
         ({"schema": "pocketnn-audit/3"}, "no figures of a target"),
         (figures(runs=[]), "ran on no target"),
-        (figures(runs=[{}]), "'counts' is missing; it is not as `pocketnn export` wrote it"),
-        (figures(layers=[64, "16", 10]), "'16' where a whole number from 0 belongs; it is not as `pocketnn export`"),
-        (figures(use=3), "3 where a text belongs; it is not as `pocketnn export` wrote it"),
-        (figures(runs=[{**figures()["runs"][0], "counts": {"unit": "cycles", "steps": []}}]), "counts of no step"),
+        (
+            figures(runs=[{}]),
+            "0.json: runs[0].target is missing; give what `pocketnn export --run TARGET --json` wrote",
+        ),
+        (figures(layers=[64, "16", 10]), "0.json: layers[1] is '16'; a whole number from 0 to "),
+        (figures(use=3), "0.json: use is 3; a text belongs here; give what `pocketnn export"),
+        (
+            figures(runs=[{**figures()["runs"][0], "counts": {"unit": "cycles", "steps": [], "within": 0}}]),
+            "counts of no step",
+        ),
+        (figures(machine="\ud800"), r"a text has characters that cannot be shown: '\ud800'"),
+        (figures(use="\x1b]0;a\x07"), r"a text has characters that cannot be shown: '\x1b]0;a\x07'"),
+        (figures(layers=[64, 10**60, 10]), "an integer of 61 digits"),
         (figures(layers=[64, 12, 10]), "figures of m.npz are of a network 64-12-10, audited is 64-16-10"),
     ],
 )
