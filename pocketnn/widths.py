@@ -15,7 +15,8 @@ __all__ = ["Widths"]
 class Widths:
     """Word-length assignment: `word` for every role but those named in `roles`, and for the host, which has room.
 
-    Words may be given by their bits, roles by their names. Raises UsageError for what is neither.
+    Words may be given by their bits, roles by their names. Roles that have `word` all the same are left out, so equal
+    assignments are equal and have one text. Raises UsageError for what is neither.
     """
 
     word: Word = INT32
@@ -27,8 +28,10 @@ class Widths:
         roles = {Role(role): Word.of(word) for role, word in self.roles.items()}
         if Role.HOST in roles:
             raise UsageError(f"the host is no part of the machine and always has {MAX_BITS} bits; leave it out")
-        object.__setattr__(self, "word", Word.of(self.word))
-        object.__setattr__(self, "roles", roles)
+        word = Word.of(self.word)
+        object.__setattr__(self, "word", word)
+        own = {role: roles[role] for role in Role if roles.get(role, word) != word}
+        object.__setattr__(self, "roles", own)
 
     @classmethod
     def of(cls, given: Widths | Word | int | str, accumulator: int | None = None) -> Widths:

@@ -24,7 +24,7 @@ ASKED = Target(Widths(INT16), Overflow.WRAP)
 
 @pytest.fixture(scope="module")
 def report():
-    return audit_source(Training(DATA, RECIPE), ASKED, (16,), advice=True)
+    return audit_source(Training(DATA, RECIPE), [ASKED], (16,), advice=True)
 
 
 def overflows(recipe, widths, site):
@@ -36,7 +36,7 @@ def overflows(recipe, widths, site):
 def test_every_kind_of_change_is_tried(report):
     changes = [advice.change for advice in report.advice]
     assert [change.split()[0] for change in changes] == ["batches", "inputs", "accumulator", "partial"]
-    assert all(advice.site == report.asked.first.key for advice in report.advice)
+    assert all(advice.site == report.focus.first.key for advice in report.advice)
 
 
 def test_each_is_the_smallest_of_its_kind_and_reaches_what_it_says(report):
@@ -58,8 +58,8 @@ def test_each_is_the_smallest_of_its_kind_and_reaches_what_it_says(report):
 def test_weights_are_clamped_no_more_than_it_takes(report):
     forward = next(site for site in report.sites if site.site == "fc1.forward.mac")
     widths = Widths(Word(forward.result_bits - 1))
-    advised = audit_source(Training(DATA, RECIPE), Target(widths, Overflow.WRAP), (16,), advice=True)
-    assert advised.asked.first.site == forward.site
+    advised = audit_source(Training(DATA, RECIPE), [Target(widths, Overflow.WRAP)], (16,), advice=True)
+    assert advised.focus.first.site == forward.site
     clamp = next(advice for advice in advised.advice if advice.change.startswith("weights"))
     limit = int(clamp.change.split("-")[-1])
     assert limit + 1 in [1 << n for n in range(1, 16)]
@@ -94,7 +94,7 @@ def test_a_split_sum_is_the_same_sum_and_its_parts_are_watched():
 def test_of_saved_weights_the_clamp_is_tried_too():
     parameters = {"fcLast_weight": np.full((12, 3), 9000), "fcLast_bias": np.zeros((1, 3), int)}
     source = Evaluation("w.npz", Saved(parameters, Recipe(())), blobs(60))
-    report = audit_source(source, ASKED, (16,), advice=True)
+    report = audit_source(source, [ASKED], (16,), advice=True)
     clamp = next(advice for advice in report.advice if advice.change.startswith("weights"))
     limit = int(clamp.change.split("-")[1])
     images = blobs(60).test.images.astype(int)
@@ -102,7 +102,7 @@ def test_of_saved_weights_the_clamp_is_tried_too():
 
 
 def test_without_an_overflow_there_is_nothing_to_advise():
-    report = audit_source(Training(blobs(60), RECIPE), Target(Widths(INT32), Overflow.WRAP), (32,), advice=True)
+    report = audit_source(Training(blobs(60), RECIPE), [Target(Widths(INT32), Overflow.WRAP)], (32,), advice=True)
     assert report.advice == ()
 
 

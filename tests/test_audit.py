@@ -19,7 +19,7 @@ RECIPE = Recipe((9,), epochs=2, batch=5, lr_inv=50)
 
 @pytest.fixture(scope="module")
 def report():
-    return audit_training(blobs(120), RECIPE, Target(Widths(INT16), Overflow.WRAP))
+    return audit_training(blobs(120), RECIPE, [Target(Widths(INT16), Overflow.WRAP)])
 
 
 def run(program, word, overflow=Overflow.WRAP):
@@ -114,15 +114,15 @@ def test_report_has_every_machine_in_both_modes(report):
     assert [str(outcome.target) for outcome in report.outcomes] == [
         f"{bits} {mode}" for bits in (8, 16, 32) for mode in ("wrap", "saturate")
     ]
-    assert report.asked.target == Target(Widths(INT16), Overflow.WRAP)
+    assert report.focus.target == Target(Widths(INT16), Overflow.WRAP)
     assert all(len(site.cells) == 6 for site in report.sites)
 
 
 def test_a_width_of_its_own_gets_columns_of_its_own():
     widths = Widths(INT16, {Role.ACCUMULATOR: INT32})
-    report = audit_training(blobs(40), Recipe((3,), epochs=1), Target(widths, Overflow.SATURATE))
+    report = audit_training(blobs(40), Recipe((3,), epochs=1), [Target(widths, Overflow.SATURATE)])
     assert len(report.outcomes) == 8
-    assert str(report.asked.target) == "16+accumulator=32 saturate"
+    assert str(report.focus.target) == "16+accumulator=32 saturate"
     lines = list(as_text(report))
     assert "asked" in lines[3]
     assert max(map(len, lines)) <= 100
@@ -224,7 +224,7 @@ def test_data_is_json_with_every_number(report):
     assert len(data["runs"]) == 7
     assert len(data["sites"]) == len(report.sites)
     first = next(run for run in data["runs"] if run["machine"] == "16 wrap")["first_overflow"]
-    witness = report.asked.first
+    witness = report.focus.first
     assert first["site"] == witness.site
     assert (first["exact"], first["stored"]) == (witness.narrowing.exact, witness.narrowing.stored)
     assert set(first) >= {"epoch", "step", "element", "k", "operands", "accumulator_before"}
@@ -235,16 +235,16 @@ def test_data_is_json_with_every_number(report):
 
 
 def test_nothing_overflows_on_a_wide_machine():
-    report = audit_training(blobs(60), RECIPE, Target(Widths(Word(40)), Overflow.WRAP), words=(40,))
-    assert not report.asked.overflowed
-    assert report.asked.emulated is False
-    assert "no machine overflowed" in "\n".join(as_text(report))
+    report = audit_training(blobs(60), RECIPE, [Target(Widths(Word(40)), Overflow.WRAP)], words=(40,))
+    assert not report.focus.overflowed
+    assert report.focus.emulated is False
+    assert "on all machines: no overflow" in "\n".join(as_text(report))
     assert list(as_text(report))[-1] == "40 wrap: no overflow"
 
 
 def test_an_exact_run_that_is_not_says_so():
     recipe = Recipe((6, 6), activation="as_is", algorithm="bp", epochs=8, batch=5, lr_inv=1)
-    report = audit_training(blobs(120), recipe, Target(Widths(), Overflow.WRAP), words=(32,))
+    report = audit_training(blobs(120), recipe, [Target(Widths(), Overflow.WRAP)], words=(32,))
     assert report.exact.overflowed
     assert "the exact run overflowed its 48 bits" in " ".join(" ".join(as_text(report)).split())
 

@@ -29,6 +29,7 @@ class Planted:
     """A matrix product in which one element of a thousand needs 17 bits."""
 
     subject = Subject("planted <b>&\"'", "one overflow in 4 x 250 results")
+    recording = None
 
     def run(self, machine: Machine, progress=None) -> Scores:
         m = machine.scope("layer")
@@ -44,13 +45,13 @@ class Planted:
 
 @pytest.fixture(scope="module")
 def planted():
-    return audit_source(Planted(), Target(Widths(INT16), Overflow.WRAP), (16, 32), observe=True)
+    return audit_source(Planted(), [Target(Widths(INT16), Overflow.WRAP)], (16, 32), observe=True)
 
 
 @pytest.fixture(scope="module")
 def trained():
     source = Training(blobs(120), Recipe((9,), epochs=2, batch=5, lr_inv=50))
-    return audit_source(source, Target(Widths(INT16), Overflow.WRAP), observe=True)
+    return audit_source(source, [Target(Widths(INT16), Overflow.WRAP)], observe=True)
 
 
 def browse(tmp_path, page):

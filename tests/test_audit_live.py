@@ -51,7 +51,7 @@ def test_it_says_the_same_as_an_audit_by_two_runs():
     Training(blobs(60), recipe).run(machine)
     assert audit.machine.ledger.flags == machine.ledger.flags
     assert audit.machine.ledger.left == machine.ledger.left
-    expected = audit_source(Training(blobs(60), recipe), target, (10,))
+    expected = audit_source(Training(blobs(60), recipe), [target], (10,))
     assert [(s.site, s.span, s.cells[0]) for s in audit.report.sites] == [
         (s.site, s.span, s.cells[0]) for s in expected.sites
     ]
@@ -68,6 +68,8 @@ def test_assert_no_overflow():
     assert_no_overflow(program, word=9)
     with pytest.raises(AssertionError, match=r"more\[0, 0\] k=0|dot\[0, 0\] k=1"):
         assert_no_overflow(program, word=8)
+    with pytest.raises(AssertionError, match="nothing ran on the machine"):
+        assert_no_overflow(lambda m: None)
 
 
 @pytest.mark.parametrize("trials", [12, pytest.param(100, marks=pytest.mark.slow)])

@@ -95,6 +95,7 @@ class WatchedTraining:
     def __init__(self, training, tallies):
         self.training, self.tallies = training, tallies
         self.subject = training.subject
+        self.recording = None
 
     def run(self, machine, progress=None):
         uniform = not machine.widths.roles  # the run that confirms the proposal is not
@@ -106,7 +107,7 @@ class WatchedTraining:
 
 def drawn(recipe, data, rng):
     """30 pairs of a site and a machine's name, of the sites that run in every step."""
-    report = audit_source(Training(load_dataset(data, 40), recipe), ASKED, (16,))
+    report = audit_source(Training(load_dataset(data, 40), recipe), [ASKED], (16,))
     sites = [site.site for site in report.sites if site.calls > 1]
     return rng.sample(list(product(sites, [f"{bits} {overflow.value}" for bits, overflow in MACHINES])), 30)
 
@@ -119,7 +120,7 @@ def audited(data, limit, recipe, path, traced):
     for site, machine in pairs:
         tallies.setdefault(machine, {})[site] = Tally(site, rng)
     source = WatchedTraining(Training(load_dataset(data, limit), recipe), tallies)
-    report = audit_source(source, ASKED, (8, 16, 32), recorder=lambda m: record(m, path, first=traced, last=traced))
+    report = audit_source(source, [ASKED], (8, 16, 32), recorder=lambda m: record(m, path, first=traced, last=traced))
     return as_data(report), pairs, tallies
 
 
@@ -148,7 +149,7 @@ def check_report(said, pairs, tallies):
 def check_trace(path, pairs):
     """Of the step in the trace every number, by hand."""
     with Trace(path) as trace:
-        said = as_data(audit_source(Replayed(trace), ASKED, (8, 16, 32)))
+        said = as_data(audit_source(Replayed(trace), [ASKED], (8, 16, 32)))
     sites = {site["site"]: site for site in said["sites"]}
     for site, machine in pairs:
         bits, mode = machine.split()

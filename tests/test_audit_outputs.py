@@ -27,7 +27,7 @@ WRAP16 = Target(Widths(INT16), Overflow.WRAP)
 @pytest.fixture(scope="module")
 def trained():
     source = Training(blobs(120), Recipe((9,), epochs=2, batch=5, lr_inv=50))
-    return audit_source(source, WRAP16, observe=True)
+    return audit_source(source, [WRAP16], observe=True)
 
 
 # --- every width from one run -------------------------------------------------------------------------------
@@ -39,6 +39,7 @@ def test_the_verdict_of_every_width_is_what_an_element_wise_program_does_on_it(b
 
     class Program:
         subject = Planted.subject
+        recording = None
 
         def run(self, machine, progress=None):
             def host(values):
@@ -48,7 +49,7 @@ def test_the_verdict_of_every_width_is_what_an_element_wise_program_does_on_it(b
             machine.add(host([[1 << 20, -5]]), host([[3, -(1 << 22)]]), at="wide")
             machine.mac(host([[100, 100, -100]]), host([[1], [1], [1]]), at="back")
 
-    report = audit_source(Program(), Target(Widths(Word(bits)), Overflow.WRAP), (bits,))
+    report = audit_source(Program(), [Target(Widths(Word(bits)), Overflow.WRAP)], (bits,))
     for site in report.sites:
         if site.role is Role.HOST:
             continue
@@ -90,11 +91,12 @@ def test_the_proposal_is_confirmed_and_cannot_be_narrower(trained):
 def test_no_proposal_where_something_is_divided_by_zero():
     class Program:
         subject = Planted.subject
+        recording = None
 
         def run(self, machine, progress=None):
             machine.div(machine.load(1, Role.INPUT), machine.load(0, Role.INPUT))
 
-    report = audit_source(Program(), WRAP16)
+    report = audit_source(Program(), [WRAP16])
     assert report.proposal is None
     assert all(o.emulated for o in report.outcomes)
 
@@ -157,7 +159,7 @@ def test_the_schema_is_one():
 def test_json_is_as_documented(observe):
     validator = jsonschema.Draft202012Validator(SCHEMA)
     for source in (Planted(), Training(blobs(60), Recipe((4,), epochs=1, batch=5))):
-        validator.validate(json.loads(json.dumps(as_data(audit_source(source, WRAP16, observe=observe)))))
+        validator.validate(json.loads(json.dumps(as_data(audit_source(source, [WRAP16], observe=observe)))))
 
 
 def test_every_documented_field_is_there(trained):
@@ -173,7 +175,7 @@ def test_sarif_has_a_result_per_failing_site(trained):
     assert log["version"] == "2.1.0"
     (run,) = log["runs"]
     rules = run["tool"]["driver"]["rules"]
-    column = trained.outcomes.index(trained.asked)
+    column = trained.outcomes.index(trained.focus)
     failing = {
         site.site: site.cells[column].verdict
         for site in trained.sites
@@ -186,7 +188,7 @@ def test_sarif_has_a_result_per_failing_site(trained):
         assert rules[result["ruleIndex"]]["defaultConfiguration"]["level"] == result["level"]
         witness = next(site for site in trained.sites if site.site == name_of(result)).cells[column].first
         assert (f"First overflow: {witness}" in result["message"]["text"]) == (witness is not None)
-    assert str(trained.asked.first) in json.dumps(log).replace('\\"', '"')
+    assert str(trained.focus.first) in json.dumps(log).replace('\\"', '"')
 
 
 def name_of(result):
@@ -194,7 +196,7 @@ def name_of(result):
 
 
 def test_a_clean_audit_has_no_sarif_results():
-    report = audit_source(Planted(), Target(Widths(INT32), Overflow.WRAP), (32,))
+    report = audit_source(Planted(), [Target(Widths(INT32), Overflow.WRAP)], (32,))
     assert as_sarif(report)["runs"][0]["results"] == []
 
 

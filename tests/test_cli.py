@@ -132,9 +132,52 @@ def test_audit_exit_codes_follow_the_machine_asked_for():
     assert "32 wrap: no overflow" in run("audit", *SMALL).stdout
     assert "16 wrap: OVERFLOWS" in run("audit", *SMALL, "--word", 16, code=1).stdout
     data = json.loads(run("audit", *SMALL, "--word", 16, "--overflow", "saturate", "--json", code=1).stdout)
-    assert data["asked"] == "16 saturate"
+    assert data["judged"] == ["16 saturate"]
     data = json.loads(run("audit", *SMALL, "--word", 16, "--accumulator", 40, "--json").stdout)
-    assert data["asked"] == "16+accumulator=40 wrap"
+    assert data["judged"] == ["16+accumulator=40 wrap"]
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "lines"),
+    [
+        ([], 0, ["not judged: 8 wrap: OVERFLOWS; 16 wrap: OVERFLOWS", "32 wrap: no overflow"]),
+        (["--words", "32,16"], 1, ["32 wrap: no overflow", "16 wrap: OVERFLOWS"]),
+        (["--words", "32,40"], 0, ["32 wrap: no overflow", "40 wrap: no overflow"]),
+        (["--words", "16", "--overflow", "saturate"], 1, ["16 saturate: OVERFLOWS"]),
+        (["--words", "16", "--word", "32"], 0, ["not judged: 16 wrap: OVERFLOWS", "32 wrap: no overflow"]),
+        (
+            ["--words", "16", "--accumulator", "40", "--overflow", "saturate"],
+            0,
+            ["not judged: 16 saturate: OVERFLOWS", "32+accumulator=40 saturate: no overflow"],
+        ),
+    ],
+)
+def test_without_a_word_the_words_are_judged_and_all_are_spoken_of(options, code, lines):
+    printed = run("audit", *SMALL, *options, code=code).stdout
+    assert printed.splitlines()[-len(lines) :] == lines
+    judged = [line.split(":")[0] for line in lines if not line.startswith("not judged")]
+    data = json.loads(run("audit", *SMALL, *options, "--json", code=code).stdout)
+    assert (data["judged"], data["overflowed"]) == (judged, code == 1)
+
+
+def test_every_judged_machine_is_in_the_page_and_in_the_log(tmp_path):
+    page, log = tmp_path / "r.html", tmp_path / "r.sarif"
+    options = ["--words", "8,16,32", "--html", page, "--sarif", log, "--prove", "--advise", "--weight-limit", 500]
+    printed = run("audit", *SMALL, *options, code=1).stdout
+    banner = page.read_text().split('id="verdict"')[1].split("</div>")[0]
+    assert re.findall(r"<p>(\d+ wrap): *<strong>(.*)</strong>", " ".join(banner.split()).replace("<p>", "\n<p>")) == [
+        ("8 wrap", "Overflows: results are wrong."),
+        ("16 wrap", "Overflows: results are wrong."),
+        ("32 wrap", "No overflow."),
+    ]
+    assert (
+        page.read_text().count("<h2>Certificate</h2>")
+        == len(re.findall("^  certificate: ", printed, re.MULTILINE))
+        == 3
+    )
+    texts = [result["message"]["text"] for result in json.loads(log.read_text())["runs"][0]["results"]]
+    assert {re.search(r"on a (.*) machine", text)[1] for text in texts} == {"8 wrap", "16 wrap"}
+    assert re.search("single changes that make .* fit 16 wrap, each run", printed)
 
 
 def test_fail_on():

@@ -81,6 +81,7 @@ RANKS: dict[str, tuple[int, str]] = {
     "audit.mcu": (30, "record"),
     "audit.device": (30, "record"),
     "audit.report": (30, "record"),
+    "audit.answer": (30, "record"),
     "audit.data": (40, "both"),
     "audit.chart": (40, "both"),
     "audit.html": (40, "both"),

@@ -37,6 +37,11 @@ def test_the_proposal_is_what_the_audit_prints():
     assert block in audited()
 
 
+def test_the_verdict_is_what_the_audit_prints():
+    (block,) = re.findall(r"```\n(not judged: .*?)```", README, re.DOTALL)
+    assert audited().endswith(f"\n{block}")
+
+
 def test_the_library_example_prints_what_its_comments_say(capsys):
     (code,) = [code for code in EXAMPLES if "ledger" in code]
     exec(compile(code, "README.md", "exec"), {})

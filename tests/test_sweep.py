@@ -53,7 +53,7 @@ def test_every_result_is_that_of_an_audit(tmp_path):
     assert len(lines) == len(list(PLAN.jobs())) == 2 * 2 * 5
     dataset, asked = load_dataset("digits", 100), Target(Widths.of(8), Overflow.WRAP)
     for start, job in list(enumerate(PLAN.jobs()))[::5]:
-        report = as_data(audit_training(dataset, PLAN.recipe_of(job), asked, (8, 16)))
+        report = as_data(audit_training(dataset, PLAN.recipe_of(job), [asked], (8, 16)))
         own = lines[start : start + 5]
         assert [line["run"] for line in own] == report["runs"]
         for line, run in list(zip(own, report["runs"], strict=True))[1:]:

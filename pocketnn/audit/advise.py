@@ -101,7 +101,7 @@ def _try(trial: _Trial, asked: Target, site: SiteKey, exact: Evidence, progress:
         evidence = run_on(trial.source, machine, trial.change, progress)
     except OverflowTrap:
         return None
-    return Advice(site, trial.change, outcome_of(target, evidence, exact))
+    return Advice(asked, site, trial.change, outcome_of(target, evidence, exact))
 
 
 def _ladders(source: Source, asked: Target, site: SiteKey, exact: Evidence) -> Iterator[Iterator[_Trial]]:

@@ -7,7 +7,7 @@ from typing import Any
 from pocketnn.arith import MAX_BITS, MIN_BITS, Flags
 from pocketnn.audit.device import device_data
 from pocketnn.audit.memory import bytes_of, needs
-from pocketnn.audit.report import Outcome, Report
+from pocketnn.audit.report import Advice, Outcome, Report
 from pocketnn.audit.sections import fitting
 from pocketnn.audit.verdict import SiteVerdict
 from pocketnn.machine import Clock, SiteKey, Witness
@@ -26,14 +26,18 @@ def as_data(report: Report) -> dict[str, Any]:
             "description": report.subject.description,
             "facts": dict(report.subject.facts),
         },
-        "asked": report.asked.name,
-        "overflowed": report.asked.overflowed,
+        "judged": [outcome.name for outcome in report.judged],
+        "overflowed": any(outcome.overflowed for outcome in report.judged),
+        "ran": report.ran,
+        "recorded": str(report.recording.target) if report.recording else None,
+        "part": report.part,
         "runs": [outcome_data(o) for o in (report.exact, *report.outcomes)],
         "proposal": _proposal_data(report),
-        "advice": [{**key_data(a.site), "change": a.change, "run": outcome_data(a.outcome)} for a in report.advice],
+        "advice": [_advice_data(advice) for advice in report.advice],
         "devices": [device_data(device) for device in report.devices],
-        "certificate": report.proof
-        and {"proved": report.proof.proved, "claim": report.proof.claim, "verdict": report.proof.verdict},
+        "certificates": [
+            {"proved": proof.proved, "claim": proof.claim, "verdict": proof.verdict} for proof in report.proofs
+        ],
         "sites": [_site_data(site, report) for site in report.sites],
     }
 
@@ -101,6 +105,15 @@ def _left_data(left: tuple[SiteKey, Clock] | None) -> dict[str, Any] | None:
         return None
     site, clock = left
     return {**key_data(site), "phase": clock.phase, "epoch": clock.epoch, "step": clock.step}
+
+
+def _advice_data(advice: Advice) -> dict[str, Any]:
+    return {
+        "machine": str(advice.on),
+        **key_data(advice.site),
+        "change": advice.change,
+        "run": outcome_data(advice.outcome),
+    }
 
 
 def _proposal_data(report: Report) -> dict[str, Any] | None:

@@ -10,6 +10,7 @@ from typing import Any
 from pocketnn import __version__
 from pocketnn.arith import MAX_BITS, MIN_BITS
 from pocketnn.audit import chart
+from pocketnn.audit.answer import beside, clean, name_of, of_all, said
 from pocketnn.audit.device import device_rows
 from pocketnn.audit.memory import bytes_of, needs
 from pocketnn.audit.report import Outcome, Report
@@ -68,19 +69,25 @@ def _context(report: Report, safe: Any) -> dict[str, Any]:
         "version": __version__,
         "marks": [((word - MIN_BITS) / (MAX_BITS + 1 - MIN_BITS), word) for word in words],
         "subject": report.subject,
-        "asked": _outcome(report.asked, report),
-        "overflowed": report.asked.overflowed,
-        "corrupted": report.asked.flags.corrupted + report.asked.flags.zero_divisions > 0,
+        "focus": _outcome(report.focus, report),
+        "judged": [_outcome(outcome, report) for outcome in report.judged],
+        "beside": of_all(beside(report), report),
+        "overflowed": any(outcome.overflowed for outcome in report.judged),
+        "corrupted": any(outcome.wrong for outcome in report.judged),
+        "ran": report.ran,
+        "part": report.part,
+        "clean": clean(report),
         "exact": _outcome(report.exact, report),
         "outcomes": [_outcome(outcome, report) for outcome in report.outcomes],
         "sites": sites,
-        # the machine asked for first: what decides stands on top
-        "loud": sorted((site for site in sites if site["loud"]), key=lambda site: not site["asked"]),
+        # the judged machines first: what decides stands on top
+        "loud": sorted((site for site in sites if site["loud"]), key=lambda site: not site["judged"]),
         "quiet": [site for site in sites if not site["loud"]],
         "observed": report.seen is not None,
         "proposal": _proposal(report),
-        "proof": report.proof,
-        "reached": [(text, safe(chart.image(pixels))) for text, pixels in report.proof.images] if report.proof else [],
+        "proofs": [
+            (proof, [(text, safe(chart.image(pixels))) for text, pixels in proof.images]) for proof in report.proofs
+        ],
         "devices": device_rows(report.devices),
         "advice": [(advice.change, _outcome(advice.outcome, report)) for advice in report.advice],
     }
@@ -93,6 +100,9 @@ def _outcome(outcome: Outcome, report: Report) -> dict[str, Any]:
     percent = 100 * scores.test_correct / scores.test_total if scores and scores.test_total else None
     return {
         "name": outcome.name,
+        "title": name_of(outcome, report),
+        "said": said(outcome, report),
+        "overflowed": outcome.overflowed,
         "accuracy": accuracy(outcome),
         "percent": percent,
         "changed": outcome.changed,
@@ -100,7 +110,11 @@ def _outcome(outcome: Outcome, report: Report) -> dict[str, Any]:
         "wrong": compact(outcome.flags.corrupted),
         "zero": compact(outcome.flags.zero_divisions),
         "vanished": compact(outcome.flags.vanished),
-        "kind": "corrupted" if outcome.flags.corrupted else "transient" if outcome.overflowed else "safe",
+        "kind": "corrupted"
+        if outcome.flags.corrupted or outcome.flags.zero_divisions
+        else "transient"
+        if outcome.overflowed
+        else "safe",
         "emulated": outcome.emulated,
         "first": str(outcome.first) if outcome.first else None,
         "first_site": first and called.get(first, str(first)),  # advice may run sites that the exact run has not
@@ -110,8 +124,8 @@ def _outcome(outcome: Outcome, report: Report) -> dict[str, Any]:
 
 
 def _site(site: SiteVerdict, report: Report, words: list[int], safe: Any) -> dict[str, Any]:
-    span, seen, asked = site.span, report.seen, report.asked.target
-    word = asked.widths[site.role].bits if asked else words[0]
+    span, seen, target = site.span, report.seen, report.focus.target
+    word = target.widths[site.role].bits if target else words[0]
     counts = seen.counts.get(site.key) if seen else None
     cells = list(zip(site.cells, report.outcomes, strict=True))
     moving = seen is not None and len(seen.buckets.get(site.key, ())) > 1
@@ -126,7 +140,7 @@ def _site(site: SiteVerdict, report: Report, words: list[int], safe: Any) -> dic
         "bits": site.bits,
         "ladder": _ladder(site) if site.bits else None,
         "cells": [_cell(cell, site, outcome) for cell, outcome in cells],
-        "asked": any(_loud(cell) for cell, outcome in cells if outcome is report.asked),
+        "judged": any(_loud(cell) for cell, outcome in cells if outcome in report.judged),
         "firsts": [(outcome.name, str(cell.first)) for cell, outcome in cells if cell.first],
         "loud": any(_loud(cell) for cell in site.cells),
         "histogram": safe(chart.histogram(counts, site.bits, word)) if counts is not None and site.bits else None,

@@ -63,7 +63,7 @@ class LiveAudit:
         """The report, as for any other audit."""
         own = Evidence(None, self.machine.ledger)
         subject = Subject(self._name, f"{len(self.machine.ledger.sites)} sites of a program of its own")
-        return build_report(subject, Evidence(None, self._exact.ledger), [(self._target, own)], self._target)
+        return build_report(subject, Evidence(None, self._exact.ledger), [(self._target, own)], [self._target])
 
     @property
     def overflowed(self) -> bool:
@@ -95,11 +95,13 @@ def assert_no_overflow(
     accumulator: int | None = None,
     overflow: Overflow | str = "wrap",
 ) -> None:
-    """For tests: run `program` on a machine and fail if anything overflows or is divided by zero there.
+    """For tests: run `program` on a machine; fail if anything overflows or is divided by zero there, or nothing ran.
 
     The AssertionError says at which sites, the first overflow with its operands, and the bits that each site needs.
     """
     with live_audit(word, accumulator, overflow, getattr(program, "__name__", "program")) as audit:
         program(audit.machine)
+    if not audit.report.ran:
+        raise AssertionError("nothing ran on the machine, so nothing was judged")
     if audit.overflowed:
         raise AssertionError("\n" + str(audit))

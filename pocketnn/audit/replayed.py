@@ -10,8 +10,9 @@ from typing import Any
 
 from pocketnn.arith import Role
 from pocketnn.audit.memory import Stored
-from pocketnn.audit.report import Subject
+from pocketnn.audit.report import Recording, Subject
 from pocketnn.audit.source import Ladder
+from pocketnn.audit.verdict import Target
 from pocketnn.errors import CorruptError
 from pocketnn.machine import Machine, SiteKey
 from pocketnn.scores import EpochResult, Scores
@@ -60,6 +61,11 @@ class Replayed:
         else:
             found = Subject(trace.path.name, f"{len(trace.steps)} recorded steps, {trace.events} events")
         return replace(found, description=f"{found.description}; {trace.part}") if trace.part else found
+
+    @property
+    def recording(self) -> Recording:
+        """The machine that ran, and which part of its run was recorded."""
+        return Recording(Target(self.trace.widths, self.trace.overflow), self.trace.part)
 
     def run(self, machine: Machine, progress: Progress | None = None) -> Scores:
         """Play every step on `machine`; the scores are those that the live run would have had there."""

@@ -16,6 +16,7 @@ from pocketnn.audit.memory import Stored
 from pocketnn.audit.observe import Observations
 from pocketnn.audit.propose import narrowest
 from pocketnn.audit.verdict import Proved, SiteVerdict, Target, judge, never_proved
+from pocketnn.errors import UsageError
 from pocketnn.machine import Clock, Ledger, SiteKey, Widths, Witness
 from pocketnn.scores import Scores
 
@@ -26,6 +27,7 @@ __all__ = [
     "Proof",
     "Proposal",
     "Reachable",
+    "Recording",
     "Report",
     "Subject",
     "build_report",
@@ -43,6 +45,13 @@ class Subject:
     description: str
     facts: Mapping[str, int | str] = field(default_factory=dict)
     memory: Mapping[str, tuple[Stored, ...]] = field(default_factory=dict)
+
+
+class Recording(NamedTuple):
+    """Of a recorded run: the machine that it ran on, and which part of its run it is, in words; None for the whole."""
+
+    target: Target
+    part: str | None
 
 
 class Evidence(NamedTuple):
@@ -69,6 +78,11 @@ class Outcome:
     overflowed: bool
 
     @property
+    def wrong(self) -> bool:
+        """Whether a final value is wrong, or undefined after a division by zero."""
+        return self.flags.corrupted > 0 or self.flags.zero_divisions > 0
+
+    @property
     def name(self) -> str:
         """The machine in a few words."""
         return str(self.target) if self.target else "exact"
@@ -76,24 +90,40 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """An audit. exact: the run on 48-bit registers, exact unless it overflowed even those. asked: the outcome that
-    decides the verdict. outcomes: every target. sites: a verdict per site with a cell per outcome, same order. seen:
-    what was observed of the exact run, if it was. proposal: the narrowest registers, unless none would do. mcu: the
-    microcontroller asked for. advice: changes that make the site fit at which the machine asked for broke first. proof:
-    what a certificate says of the machine asked for, where one was asked for or stored.
-    devices: what the exported network took on targets."""
+    """An audit. exact: the run on 48-bit registers, exact unless it overflowed even those. judged: the outcomes that
+    decide the verdict, at least one. outcomes: every target. sites: a verdict per site with a cell per outcome, same
+    order. recording: what the audited recording is of, if it is one. seen: what was observed of the exact run, if it
+    was. proposal: the narrowest registers, unless none would do. mcu: the microcontroller asked for. advice: changes
+    that make the site fit at which a judged machine broke first. proofs: what certificates say of the judged machines,
+    where they were asked for or one was stored. devices: what the exported network took on targets."""
 
     subject: Subject
     exact: Outcome
-    asked: Outcome
+    judged: tuple[Outcome, ...]
     outcomes: tuple[Outcome, ...]
     sites: tuple[SiteVerdict, ...]
+    recording: Recording | None = None
     seen: Observations | None = None
     proposal: Proposal | None = None
     mcu: Mcu | None = None
     advice: tuple[Advice, ...] = ()
-    proof: Proof | None = None
+    proofs: tuple[Proof, ...] = ()
     devices: tuple[Device, ...] = ()
+
+    @property
+    def focus(self) -> Outcome:
+        """The judged machine to show first: the last that overflowed, or if none did the last."""
+        return next((outcome for outcome in reversed(self.judged) if outcome.overflowed), self.judged[-1])
+
+    @property
+    def part(self) -> str | None:
+        """Which part of a run was audited, in words; None for the whole."""
+        return self.recording.part if self.recording else None
+
+    @property
+    def ran(self) -> bool:
+        """Whether anything was judged: a value that entered a register."""
+        return any(site.narrowings for site in self.sites)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +157,10 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """A single change that makes `site` fit, and what a run with it reached; `outcome` may overflow elsewhere."""
+    """A single change that makes `site` fit on the machine `on`, and what a run with it reached; `outcome` may overflow
+    elsewhere."""
 
+    on: Target
     site: SiteKey
     change: str
     outcome: Outcome
@@ -152,23 +184,28 @@ def build_report(
     subject: Subject,
     exact: Evidence,
     runs: Sequence[tuple[Target, Evidence | None]],
-    asked: Target,
+    judged: Sequence[Target],
     proved: Proved = never_proved,
     confirming: tuple[Target, Evidence] | None = None,
+    recording: Recording | None = None,
 ) -> Report:
     """The report of one exact run and of runs on target machines; no evidence stands for a certified target.
 
-    asked: the target of `runs` that decides the verdict. proved: what certificates say. confirming: a run on the
-    registers that `proposed` found.
+    judged: the targets of `runs` that decide the verdict. proved: what certificates say. confirming: a run on the
+    registers that `proposed` found. recording: what the audited recording is of, if it is one. Raises UsageError if
+    nothing is judged.
     """
+    if not judged:
+        raise UsageError("no machine is judged: name one")
     first = outcome_of(None, exact, exact)
     outcomes = tuple(outcome_of(target, evidence, exact) for target, evidence in runs)
     return Report(
         subject,
         first,
-        next(outcome for outcome in outcomes if outcome.target == asked),
+        tuple(next(outcome for outcome in outcomes if outcome.target == target) for target in judged),
         outcomes,
         tuple(judge(exact.ledger, [(target, e and e.ledger) for target, e in runs], proved)),
+        recording,
         exact.seen,
         Proposal(narrowest(exact.ledger), outcome_of(*confirming, exact)) if confirming else None,
     )

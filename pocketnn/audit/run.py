@@ -23,7 +23,7 @@ __all__ = ["audit_source", "audit_training"]
 
 def audit_source(
     source: Source,
-    asked: Target,
+    judged: Sequence[Target],
     words: Sequence[int] = (8, 16, 32),
     progress: Progress | None = None,
     proved: Proved = never_proved,
@@ -31,7 +31,8 @@ def audit_source(
     advice: bool = False,
     recorder: Callable[[Machine], AbstractContextManager[Machine]] = nullcontext,
 ) -> Report:
-    """Run a source exactly, then on uniform machines of `words` bits and on `asked`, wrapping and saturating.
+    """Run a source exactly, then on uniform machines of `words` bits, on those of `judged`, which decide the verdict,
+    and on the machine that it was recorded on, each wrapping and saturating.
 
     A target on which the exact run shows that nothing can overflow is not run again: it computes the same values. The
     narrowest registers that the exact run needs are run all the same, to confirm them. observe: also keep a histogram
@@ -44,16 +45,17 @@ def audit_source(
         exact = run_on(source, m, "exact", progress)
     exact = exact._replace(seen=observer.seen if observer else None)
     runs: list[tuple[Target, Evidence | None]] = []
-    for target in targets_of(words, asked):
+    recording = source.recording
+    for target in targets_of(words, [*judged, recording.target] if recording else judged):
         safe = certified(exact.ledger, target.widths)
         runs.append((target, None if safe else _emulate(source, target, progress)))
     confirming = None
     widths = proposed(narrowest(exact.ledger)) if zero_free(exact.ledger) else None
     if widths:
-        target = Target(widths, asked.overflow)
+        target = Target(widths, judged[-1].overflow)
         confirming = (target, _emulate(source, target, progress))
-    report = build_report(source.subject, exact, runs, asked, proved, confirming)
-    failed = next(evidence for target, evidence in runs if target == asked)
+    report = build_report(source.subject, exact, runs, judged, proved, confirming, recording)
+    asked, failed = next((target, evidence) for target, evidence in runs if target == report.focus.target)
     if advice and failed:
         report = replace(report, advice=tuple(advise(source, asked, failed, exact, progress)))
     return report
@@ -66,9 +68,9 @@ def _emulate(source: Source, target: Target, progress: Progress | None) -> Evide
 def audit_training(
     dataset: Dataset,
     recipe: Recipe,
-    asked: Target,
+    judged: Sequence[Target],
     words: Sequence[int] = (8, 16, 32),
     progress: Progress | None = None,
 ) -> Report:
     """`audit_source` of a training."""
-    return audit_source(Training(dataset, recipe), asked, words, progress)
+    return audit_source(Training(dataset, recipe), judged, words, progress)

@@ -1,4 +1,6 @@
-"""An audit as SARIF 2.1.0, for code scanning: a result per site that fails on the machine asked for.
+"""An audit as SARIF 2.1.0, for code scanning: a result per site and judged machine on which it fails.
+
+An audit that saw a part of a run alone, or in which nothing ran, has a result that says so: it is not clean.
 
 SARIF: Static Analysis Results Interchange Format, OASIS Standard 2.1.0 (27 March 2020). A site is a place in the
 program as it ran, not a line of a file, so it is a logical location; for code-scanning services that insist on a file
@@ -11,13 +13,14 @@ from typing import Any
 from urllib.parse import quote
 
 from pocketnn import __version__
-from pocketnn.audit.report import Report
+from pocketnn.audit.answer import of_all
+from pocketnn.audit.report import Outcome, Report
 from pocketnn.audit.text import share
 from pocketnn.audit.verdict import Cell, SiteVerdict, Verdict
 
 __all__ = ["as_sarif"]
 
-_RULES = {
+_RULES: dict[Verdict, tuple[str, str, str, str]] = {
     Verdict.CORRUPTED: (
         "corrupted",
         "error",
@@ -40,15 +43,20 @@ _RULES = {
 }
 
 
+_INCOMPLETE = ("incomplete", "warning", "Not all was seen", "The audit saw a part of the run alone, or nothing ran.")
+
+
 def as_sarif(report: Report) -> dict[str, Any]:
-    """The sites that fail on the machine asked for, as a SARIF log."""
-    column = report.outcomes.index(report.asked)
-    rules = list(_RULES)
+    """The sites that fail on the judged machines, as a SARIF log."""
     results = [
-        _result(site, site.cells[column], report, rules.index(site.cells[column].verdict))
+        _result(site, cell, outcome, report)
+        for outcome in report.judged
         for site in report.sites
-        if site.cells[column].verdict in _RULES
+        if (cell := site.cells[report.outcomes.index(outcome)]).verdict in _RULES
     ]
+    if report.part or not report.ran:
+        text = f"{report.subject.name}: {of_all(report.judged, report)}"
+        results.append(_entry(_INCOMPLETE, text, report, f"incomplete {report.subject.name}"))
     driver = {
         "name": "pocketnn audit",
         "version": __version__,
@@ -59,7 +67,7 @@ def as_sarif(report: Report) -> dict[str, Any]:
                 "fullDescription": {"text": full},
                 "defaultConfiguration": {"level": level},
             }
-            for name, level, short, full in _RULES.values()
+            for name, level, short, full in (*_RULES.values(), _INCOMPLETE)
         ],
     }
     return {
@@ -69,29 +77,34 @@ def as_sarif(report: Report) -> dict[str, Any]:
     }
 
 
-def _result(site: SiteVerdict, cell: Cell, report: Report, rule: int) -> dict[str, Any]:
-    name, level, _, _ = _RULES[cell.verdict]
+def _result(site: SiteVerdict, cell: Cell, outcome: Outcome, report: Report) -> dict[str, Any]:
+    entry = _entry(_RULES[cell.verdict], _message(site, cell, outcome), report, f"{site.key} {outcome.name}")
+    entry["locations"][0]["logicalLocations"] = [{"fullyQualifiedName": site.label, "kind": "function"}]
+    return entry
+
+
+def _entry(rule: tuple[str, str, str, str], text: str, report: Report, fingerprint: str) -> dict[str, Any]:
+    name, level, _, _ = rule
     return {
         "ruleId": name,
-        "ruleIndex": rule,
+        "ruleIndex": [*_RULES.values(), _INCOMPLETE].index(rule),
         "level": level,
-        "message": {"text": _message(site, cell, report)},
+        "message": {"text": text},
         "locations": [
             {
                 "physicalLocation": {
                     "artifactLocation": {"uri": quote(report.subject.name)},
                     "region": {"startLine": 1},
                 },
-                "logicalLocations": [{"fullyQualifiedName": site.label, "kind": "function"}],
             }
         ],
-        "partialFingerprints": {"siteAndMachine/v2": f"{site.key} {report.asked.name}"},
+        "partialFingerprints": {"siteAndMachine/v2": fingerprint},
     }
 
 
-def _message(site: SiteVerdict, cell: Cell, report: Report) -> str:
+def _message(site: SiteVerdict, cell: Cell, outcome: Outcome) -> str:
     flags = cell.flags
-    text = f"{site.label} on a {report.asked.name} machine: {cell.verdict.value}"
+    text = f"{site.label} on a {outcome.name} machine: {cell.verdict.value}"
     if flags.events:
         text += f"; {flags.events} overflows, {flags.corrupted} of {site.elements} results wrong "
         text += f"({share(flags.corrupted, site.elements)})"

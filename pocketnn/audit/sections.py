@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pocketnn.audit.answer import clean
 from pocketnn.audit.mcu import MCUS, Mcu
 from pocketnn.audit.memory import Need, needs
 from pocketnn.audit.report import Outcome, Proposal, Report
@@ -11,14 +12,15 @@ from pocketnn.audit.report import Outcome, Proposal, Report
 __all__ = ["accuracy", "advice_lines", "fitting", "kilobytes", "proposal_lines", "share_right", "wrapped"]
 
 
-def wrapped(text: str, width: int = 98) -> Iterator[str]:
-    """Lines of at most `width` columns and an indent of 2, of 4 from the second on."""
-    indent = "  "
-    while len(text) > width:
-        cut = text.rfind(" ", 0, width)
-        yield indent + text[:cut]
-        text, indent = text[cut + 1 :], "    "
-    yield indent + text
+def wrapped(text: str, indent: int = 2) -> Iterator[str]:
+    """Lines of at most 98 columns after the indent, which is 2 more from the second line on; a longer word is cut."""
+    room, spaces = 98, " " * indent
+    while len(text) > room:
+        cut = text.rfind(" ", 1, room)
+        end, text = (text[:cut], text[cut + 1 :]) if cut > 0 else (text[:room], text[room:])
+        yield spaces + end
+        spaces = " " * (indent + 2)
+    yield spaces + text
 
 
 def accuracy(outcome: Outcome) -> str:
@@ -48,7 +50,8 @@ def proposal_lines(report: Report) -> Iterator[str]:
     """The narrowest registers per role, what a run on them reached, and the memory that they take."""
     proposal = report.proposal
     if proposal is None:
-        yield "no word-length proposal: the exact run divided by zero or needs more than 48 bits"
+        why = "the exact run divided by zero or needs more than 48 bits" if report.ran else "no op ran"
+        yield f"no word-length proposal: {why}"
         return
     yield "narrowest registers that hold this run, in any order of summation: bits needed, and the C type"
     roles = [f"{role.value} {bits} (int{_c_type(proposal.widths[role].bits)})" for role, bits in proposal.bits.items()]
@@ -75,7 +78,7 @@ def advice_lines(report: Report) -> Iterator[str]:
     """Per kind of change the smallest that makes the site fit that breaks first."""
     if not report.advice:
         return
-    yield f"single changes that make {report.advice[0].site.name} fit {report.asked.name}, each run"
+    yield f"single changes that make {report.advice[0].site.name} fit {report.advice[0].on}, each run"
     yield f"  {'change':<48}{'test accuracy':>20}{'changed':>9}  {'first overflow then':<19}"
     for advice in report.advice:
         outcome = advice.outcome
@@ -91,7 +94,7 @@ def _c_type(bits: int) -> int:
 def _confirmation(report: Report, proposal: Proposal) -> str:
     outcome = proposal.outcome
     same = outcome.scores == report.exact.scores and not outcome.changed
-    overflow = "overflows, first at " + str(outcome.first) if outcome.overflowed else "no overflow"
+    overflow = "overflows, first at " + str(outcome.first) if outcome.overflowed else clean(report)
     reached = (
         "" if accuracy(outcome) == "-" else f"{accuracy(outcome)}, {'the same as' if same else 'not'} the exact run"
     )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from pocketnn.arith import MAX_BITS, Overflow, Word
 from pocketnn.audit import memory
-from pocketnn.audit.report import Evidence, Subject
+from pocketnn.audit.report import Evidence, Recording, Subject
 from pocketnn.audit.verdict import Target
 from pocketnn.data import Dataset
 from pocketnn.machine import Machine, Widths
@@ -29,6 +29,10 @@ class Source(Protocol):
     def subject(self) -> Subject:
         """What it is."""
 
+    @property
+    def recording(self) -> Recording | None:
+        """On which machine it was recorded, and which part of its run that is; None if it is no recording."""
+
     def run(self, machine: Machine, progress: Progress | None = None) -> Scores:
         """Run it on `machine`, whose ledger is the result, and say what it reached."""
 
@@ -46,6 +50,7 @@ class Training:
 
     dataset: Dataset
     recipe: Recipe
+    recording: ClassVar[None] = None
 
     @property
     def subject(self) -> Subject:
@@ -91,6 +96,7 @@ class Evaluation:
     name: str
     saved: Saved
     dataset: Dataset
+    recording: ClassVar[None] = None
 
     @property
     def subject(self) -> Subject:
@@ -129,11 +135,12 @@ def fact(value: object) -> int | str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def targets_of(words: Sequence[int], asked: Target) -> list[Target]:
-    """Uniform machines of `words` bits and those of the widths asked for, each in both modes."""
-    widths = [Widths(Word(bits)) for bits in words]
-    if asked.widths not in widths:
-        widths.append(asked.widths)
+def targets_of(words: Sequence[int], others: Sequence[Target]) -> list[Target]:
+    """Uniform machines of `words` bits and machines with the widths of `others`, each in both modes, none twice."""
+    widths: list[Widths] = []
+    for each in (*(Widths(Word(bits)) for bits in words), *(other.widths for other in others)):
+        if each not in widths:
+            widths.append(each)
     return [Target(w, overflow) for w in widths for overflow in Overflow]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pocketnn.arith import Overflow
+from pocketnn.audit.answer import beside, clean, name_of, of_all, said
 from pocketnn.audit.device import device_lines
 from pocketnn.audit.report import Outcome, Report
 from pocketnn.audit.sections import accuracy, advice_lines, proposal_lines, wrapped
@@ -47,7 +48,7 @@ def when(phase: str, epoch: int, step: int) -> str:
 
 def as_text(report: Report) -> Iterator[str]:
     """The lines of the table, the first overflow per failing machine, and what was reached on each."""
-    mode = report.asked.target.overflow if report.asked.target else Overflow.WRAP
+    mode = report.focus.target.overflow if report.focus.target else Overflow.WRAP
     shown = [i for i, o in enumerate(report.outcomes) if o.target and o.target.overflow is mode]
     yield f"{report.subject.name}: {report.subject.description}"
     yield f"counts below are of the machines that {mode.value}"
@@ -69,8 +70,8 @@ def as_text(report: Report) -> Iterator[str]:
     if report.proposal or report.subject.memory:
         yield from proposal_lines(report)
         yield ""
-    if report.proof:
-        yield from wrapped(f"certificate: {report.proof.verdict} ({report.proof.claim})")
+    for proof in report.proofs:
+        yield from wrapped(f"certificate: {proof.verdict} ({proof.claim})")
         yield ""
     if report.advice:
         yield from advice_lines(report)
@@ -78,14 +79,22 @@ def as_text(report: Report) -> Iterator[str]:
     if report.devices:
         yield from device_lines(report.devices)
         yield ""
-    verdict = "OVERFLOWS" if report.asked.overflowed else "no overflow"
-    yield f"{report.asked.name}: {verdict}"
+    yield from _answer(report)
+
+
+def _answer(report: Report) -> Iterator[str]:
+    """What is said of each machine; those that decide come last."""
+    others = beside(report)
+    if others:
+        yield from wrapped(f"not judged: {of_all(others, report)}", indent=0)
+    for outcome in report.judged:
+        yield f"{name_of(outcome, report)}: {said(outcome, report)}"
 
 
 def _firsts(report: Report) -> Iterator[str]:
     """Per failing machine the first overflow, and where its run left the exact one."""
     failing = [o for o in report.outcomes if o.first or o.left]
-    yield "first overflow on each failing machine" if failing else "no machine overflowed"
+    yield "first overflow on each failing machine" if failing else f"on all machines: {clean(report)}"
     for outcome in failing:
         if outcome.first:
             yield from wrapped(f"{outcome.name}: {outcome.first}")
@@ -104,7 +113,8 @@ def _firsts(report: Report) -> Iterator[str]:
 def _site_table(report: Report, shown: list[int]) -> Iterator[str]:
     """A line per site with the cells of the outcomes `shown`; a fourth machine takes the place of the ops column."""
     words = [report.outcomes[i].target.widths for i in shown]  # type: ignore[union-attr]
-    heads = ["asked" if w.roles else f"{w.word.bits} bits" for w in words]
+    recorded = report.recording.target.widths if report.recording else None
+    heads = ["recorded" if w == recorded else "asked" if w.roles else f"{w.word.bits} bits" for w in words]
     wide = len(shown) <= 3
     ops, room = ("   ops", 22) if wide else ("", 17)
     yield f"{'site':<33}{ops} {'exact range':>{room}} {'bits':>4}" + "".join(f" {head:>10}" for head in heads)

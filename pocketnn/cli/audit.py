@@ -5,18 +5,21 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
+from pocketnn.arith import Overflow, Word
 from pocketnn.audit import Evaluation, Report, Source, Target, Training, as_data, as_text, audit_source
+from pocketnn.audit.answer import exit_code
 from pocketnn.audit.device import check_same_network, read_figures
 from pocketnn.audit.html import as_html, check_library
 from pocketnn.audit.mcu import MCUS, find_mcu
 from pocketnn.audit.replayed import Replayed
-from pocketnn.audit.report import Proof
+from pocketnn.audit.report import Proof, Recording
 from pocketnn.audit.reproduce import as_test, as_vectors, reproducers
 from pocketnn.audit.sarif import as_sarif
 from pocketnn.audit.verdict import Proved, never_proved
@@ -24,15 +27,14 @@ from pocketnn.cli.lists import WORDS
 from pocketnn.cli.options import (
     data_options,
     json_option,
-    machine_options,
-    overflow_of,
+    other_machine_options,
     progress_line,
     widths_of,
 )
 from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import load_dataset
-from pocketnn.errors import CorruptError, UsageError
+from pocketnn.errors import UsageError
 from pocketnn.files import check_writable, shown, write_text
 from pocketnn.machine import Machine, Widths
 from pocketnn.prove.stored import claimed
@@ -50,6 +52,8 @@ from pocketnn.saved import load_saved
 from pocketnn.trace import Trace, is_trace
 
 __all__ = ["audit"]
+
+_WORDS = (8, 16, 32)  # bits of the machines that are emulated if none are named
 
 
 def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -69,9 +73,12 @@ def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) ->
 @click.argument("program", metavar="[WEIGHTS|TRACE]", type=click.Path(path_type=Path), required=False)
 @data_options
 @recipe_options
-@machine_options
+@other_machine_options
 @click.option(
-    "--words", type=WORDS, default="8,16,32", show_default=True, help="Widths of the machines to emulate, in bits."
+    "--words",
+    type=WORDS,
+    show_default="8,16,32",
+    help="Widths of the machines to emulate, in bits; without --word they are judged too.",
 )
 @click.option("--mcu", callback=_list_mcus, help="Say whether it fits this microcontroller; 'list' shows the table.")
 @click.option(
@@ -85,7 +92,7 @@ def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) ->
     type=click.Choice(["corrupted", "any", "none"]),
     default="any",
     show_default=True,
-    help="What on the machine asked for makes the exit code 1.",
+    help="What on a judged machine makes the exit code 1.",
 )
 @click.option("--advise", is_flag=True, help="Also search for single changes that make the first failing site fit.")
 @click.option("--prove", is_flag=True, help="Also prove of sites that nothing can overflow there, whatever the data.")
@@ -102,10 +109,10 @@ def audit(
     program: Path | None,
     data: str,
     limit: int | None,
-    word: Widths,
+    word: Widths | None,
     accumulator: int | None,
-    overflow: str,
-    words: tuple[int, ...],
+    overflow: str | None,
+    words: tuple[int, ...] | None,
     mcu: str | None,
     figures: tuple[Path, ...],
     fail_on: str,
@@ -124,12 +131,14 @@ def audit(
     (`pocketnn train --prove`), it is proved again, and the sites that it covers are PROVED. One that is false, or about
     something else than what it came with, makes the exit code 3 whatever ran.
 
-    Exit code 1 if the machine asked for (--word, --accumulator, --overflow) fails, 0 if not: by --fail-on any it fails
-    if it overflows or divides by zero, by corrupted only if final values are wrong, by none never.
+    Judged is the machine of --word and --accumulator. Without them it is, in the mode of --overflow, the machine that a
+    TRACE was recorded on, and every machine of --words; or where there is neither, the one of 32 bits.
+
+    Exit code 1 if a judged machine fails, or nothing ran: by --fail-on any it fails if it overflows or divides by zero,
+    by corrupted only if final values are wrong, by none never. Else 4 if the trace is a part of a run, else 0.
     """
-    part = find_mcu(mcu) if mcu else None
+    chip = find_mcu(mcu) if mcu else None
     devices = tuple(device for path in figures for device in read_figures(path))
-    asked = Target(widths_of(word, accumulator), overflow_of(overflow))
     if witness and witness.suffix == ".vec":
         raise UsageError(f"--witness {witness}: name the pytest module; the vectors go beside it, into a .vec file")
     if html:
@@ -139,7 +148,8 @@ def audit(
             check_writable(path)
     with contextlib.ExitStack() as stack:
         source = _source(program, data, limit, options, stack)
-        proved, proof = _proved(source, prove, asked)
+        judged = _judged(source.recording, word, accumulator, overflow, words)
+        proved, proofs = _proved(source, prove, judged)
         check_same_network(devices, source.subject.facts.get("dims"))
 
         def recorder(machine: Machine) -> contextlib.AbstractContextManager[Machine]:
@@ -147,18 +157,18 @@ def audit(
 
         report = audit_source(
             source,
-            asked,
-            words,
+            judged,
+            words or _WORDS,
             progress_line(),
             proved=proved,
             observe=as_json or html is not None,
             advice=advise,
             recorder=recorder,
         )
-    report = replace(report, mcu=part, devices=devices, proof=proof)
+    report = replace(report, mcu=chip, devices=devices, proofs=proofs)
     click.echo(json.dumps(as_data(report)) if as_json else "\n".join(as_text(report)))
     _write_files(report, html, witness, sarif)
-    sys.exit(CorruptError.exit_code if proof and proof.refused else 1 if _fails(report, fail_on) else 0)
+    sys.exit(exit_code(report, fail_on))
 
 
 def _write_files(report: Report, html: Path | None, witness: Path | None, sarif: Path | None) -> None:
@@ -186,25 +196,36 @@ def _source(
     return Evaluation(shown(program), saved, dataset)
 
 
-def _proved(source: Source, prove: bool, asked: Target) -> tuple[Proved, Proof | None]:
+def _judged(
+    recording: Recording | None,
+    word: Widths | None,
+    accumulator: int | None,
+    overflow: str | None,
+    words: tuple[int, ...] | None,
+) -> list[Target]:
+    """The machines that decide the exit code, none twice; the docstring of `audit` says which."""
+    known = recording.target if recording else Target(Widths(), Overflow.WRAP)
+    widths = [widths_of(word or known.widths, accumulator)]
+    if words and word is None and accumulator is None:
+        own = widths if recording else []
+        widths = own + [each for bits in words if (each := Widths(Word(bits))) not in own]
+    return [Target(each, Overflow(overflow) if overflow else known.overflow) for each in widths]
+
+
+def _proved(source: Source, prove: bool, judged: Sequence[Target]) -> tuple[Proved, tuple[Proof, ...]]:
     """By a proof, if one is asked for; else by the certificate that the model or trace carries, if it is good. With the
-    certificate for the machine asked for, or why it is none."""
+    certificates for the judged machines, or why there is none."""
     if prove and not isinstance(source, Replayed):
-        certificate = certificate_on(source, asked)
-        return proved_by(source), as_proof(certificate) if certificate else None
+        certificates = [certificate_on(source, target) for target in judged]
+        return proved_by(source), tuple(as_proof(each) for each in certificates if each)
     stored = certificate_of(source)
     if not stored:
-        return never_proved, None
+        return never_proved, ()
     refused = next(unproved(source), None)
     fault = refused or beyond(source)
     if fault is None:
-        return proved_by_certificate(source), as_proof(certify(claimed(stored)[0], asked))
+        claim = claimed(stored)[0]
+        return proved_by_certificate(source), tuple(as_proof(certify(claim, target)) for target in judged)
     verdict = f"{'REFUSED' if refused else 'NOT APPLICABLE'}, it proves nothing of this: {fault}"
     click.echo(f"{source.subject.name}: its certificate is {verdict}", err=True)
-    return never_proved, Proof("the certificate that came with it", False, verdict, refused=refused is not None)
-
-
-def _fails(report: Report, fail_on: str) -> bool:
-    if fail_on == "corrupted":
-        return report.asked.flags.corrupted > 0 or report.asked.flags.zero_divisions > 0
-    return fail_on == "any" and report.asked.overflowed
+    return never_proved, (Proof("the certificate that came with it", False, verdict, refused=refused is not None),)

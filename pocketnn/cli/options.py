@@ -24,6 +24,7 @@ __all__ = [
     "data_options",
     "json_option",
     "machine_options",
+    "other_machine_options",
     "overflow_of",
     "progress_line",
     "widths_of",
@@ -113,6 +114,11 @@ machine_options = all_of(
         help="What a register does with a value that does not fit.",
     ),
 )  # fmt: skip
+other_machine_options = all_of(
+    click.option("--word", type=WidthsText(), help="Register width in bits of another machine; see `train`."),
+    click.option("--accumulator", type=WORD, help="Width of its accumulators, where it differs."),
+    click.option("--overflow", type=click.Choice(MODES), help="What its registers do with a value that does not fit."),
+)  # for commands that know a machine: what is not given is that one's
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 
 

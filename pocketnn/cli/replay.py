@@ -11,7 +11,7 @@ import click
 
 from pocketnn.arith import Overflow
 from pocketnn.audit.data import flags_data, witness_data
-from pocketnn.cli.options import MODES, WORD, WidthsText, json_option, progress_line, widths_of
+from pocketnn.cli.options import json_option, other_machine_options, progress_line, widths_of
 from pocketnn.cli.trace import exit_code
 from pocketnn.machine import Widths
 from pocketnn.trace import BACKENDS, Divergence, Replay, Trace, what_if
@@ -27,9 +27,7 @@ __all__ = ["replay"]
 )
 @click.option("--from-step", type=click.IntRange(1), default=1, show_default=True, help="First step to compare.")
 @click.option("--to-step", type=click.IntRange(1), help="Last step to compare.")
-@click.option("--word", type=WidthsText(), help="Register width, instead of the recorded ones; see `train`.")
-@click.option("--accumulator", type=WORD, help="Width of accumulators, instead of the recorded one.")
-@click.option("--overflow", type=click.Choice(MODES), help="What registers do on overflow, instead of the recorded.")
+@other_machine_options
 @json_option
 def replay(
     file: Path,

@@ -218,8 +218,8 @@ def test_a_trace_of_something_else_proves_nothing(trained, tmp_path, monkeypatch
     assert result.exit_code == 3
     data = json.loads(result.stdout)
     assert "proved" not in {site["machines"]["32 wrap"]["verdict"] for site in data["sites"]}
-    assert data["certificate"]["proved"] is False
-    assert fault in data["certificate"]["verdict"]
+    assert data["certificates"][0]["proved"] is False
+    assert fault in data["certificates"][0]["verdict"]
 
 
 def test_pixels_beyond_the_claim_prove_nothing(trained, tmp_path, monkeypatch):

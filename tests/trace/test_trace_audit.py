@@ -11,7 +11,7 @@ from click.testing import CliRunner
 import pocketnn
 from pocketnn.arith import Overflow, Role
 from pocketnn.cli import main
-from pocketnn.machine import Machine
+from pocketnn.machine import Machine, Widths
 
 
 def check(tmp_path, picks, *options):
@@ -67,7 +67,7 @@ def test_two_kinds_under_one_name_are_two_rows_everywhere(tmp_path):
         "s (load, weight",
         "s (add, accumulator",
     ]
-    assert [row.split()[-1] for row in rows] == ["+0", "+15", "+12", "50%"]
+    assert [row.split()[-2] for row in rows] == ["+0", "+15", "+12", "50%"]
     data = json.loads(CliRunner().invoke(main, ["audit", str(path), *options, "--json"]).stdout)
     assert [
         (
@@ -76,7 +76,7 @@ def test_two_kinds_under_one_name_are_two_rows_everywhere(tmp_path):
             site["role"],
             site["range"],
             site["counts"][17],
-            site["machines"][data["asked"]]["events"],
+            site["machines"][data["judged"][0]]["events"],
         )
         for site in data["sites"]
     ] == [
@@ -91,3 +91,63 @@ def test_two_kinds_under_one_name_are_two_rows_everywhere(tmp_path):
     assert 'It breaks first at <a href="#site-s-add-accumulator"><code>s (add, accumulator)</code>' in page.read_text()
     (result,) = json.loads(log.read_text())["runs"][0]["results"]
     assert result["message"]["text"].startswith("s (add, accumulator) on a 15+input=16+loss=32 wrap machine")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "last"),
+    [
+        ([], 1, ["16+loss=32 saturate, as recorded: OVERFLOWS"]),
+        (["--words", "32"], 1, ["16+loss=32 saturate, as recorded: OVERFLOWS", "32 saturate: no overflow"]),
+        (
+            ["--word", "32"],
+            0,
+            [
+                "not judged: 8 saturate: OVERFLOWS; 16 saturate: OVERFLOWS; 16+loss=32 saturate, as recorded:",
+                "  OVERFLOWS",
+                "32 saturate: no overflow",
+            ],
+        ),
+        (["--accumulator", "17"], 0, ["16+accumulator=17+loss=32 saturate: no overflow"]),
+        (["--overflow", "wrap"], 1, ["16+loss=32 wrap: OVERFLOWS"]),
+    ],
+)
+def test_the_machine_that_was_recorded_is_judged_unless_another_is_asked_for(tmp_path, options, code, last):
+    path = tmp_path / "t.pnt"
+    with pocketnn.record(Machine(widths=Widths.parse("16+loss=32"), overflow=Overflow.SATURATE), path) as m:
+        x = m.load([[30000, 1]], Role.INPUT)
+        m.add(x, x, Role.LOSS, at="s")
+        m.add(x, x, at="s")
+    found = CliRunner().invoke(main, ["audit", str(path), *options])
+    assert found.stdout.splitlines()[-len(last) :] == last
+    assert found.exit_code == code
+    data = json.loads(CliRunner().invoke(main, ["audit", str(path), *options, "--json"]).stdout)
+    assert data["recorded"] == "16+loss=32 saturate"
+    (own,) = [run for run in data["runs"] if run["machine"] == data["recorded"]]
+    assert own["first_overflow"]["role"] == "accumulator"
+
+
+def test_an_audit_of_nothing_fails(tmp_path):
+    path, page = tmp_path / "t.pnt", tmp_path / "t.html"
+    with pocketnn.record(Machine(), path) as m:
+        m.load([], Role.INPUT)
+    for options, code in (([], 1), (["--fail-on", "corrupted"], 1), (["--fail-on", "none"], 0)):
+        found = CliRunner().invoke(main, ["audit", str(path), "--html", str(page), *options])
+        assert found.exit_code == code
+        assert found.stdout.splitlines()[-1] == "32 wrap, as recorded: NOTHING JUDGED, for no op ran"
+        assert "no overflow" not in found.stdout.lower()
+        assert "NOTHING JUDGED, for no op ran." in page.read_text()
+    data = json.loads(CliRunner().invoke(main, ["audit", str(path), "--json"]).stdout)
+    assert data["ran"] is False
+
+
+def test_a_part_that_overflows_fails_and_one_that_does_not_is_incomplete(tmp_path):
+    """The first of three steps is clean: nobody may conclude that all are."""
+    path = tmp_path / "t.pnt"
+    for first, code, said in ((1, 4, "no overflow (PARTIAL: steps 1 to 1 of 3)"), (2, 1, "OVERFLOWS")):
+        with pocketnn.record(Machine(), path, first=first, last=first) as m:
+            for step in (1, 2, 3):
+                m.now("test", 1, step)
+                m.mul(m.load(1 << 20, Role.INPUT), m.load(step << 10, Role.INPUT))
+        found = CliRunner().invoke(main, ["audit", str(path)])
+        assert (found.exit_code, found.stdout.splitlines()[-1]) == (code, f"32 wrap, as recorded: {said}")
+        path.unlink()

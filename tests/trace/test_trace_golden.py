@@ -47,6 +47,18 @@ def test_golden_traces_replay(path):
         assert replay(trace, "reference", last=1).first is None  # the rest takes seconds: below
 
 
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_the_audit_of_a_golden_trace_judges_the_machine_that_was_recorded(path):
+    with Trace(path) as trace:
+        machine = f"{trace.widths} {trace.overflow.value}"
+        flags = [event.figures.flags for step in trace.steps for event in trace.recorded(step)]
+    found = CliRunner().invoke(main, ["audit", str(path)])
+    overflowed = any(each.events or each.zero_divisions for each in flags)
+    assert found.exit_code == int(overflowed)
+    said = "OVERFLOWS" if overflowed else "no overflow"
+    assert found.stdout.splitlines()[-1] == f"{machine}, as recorded: {said}"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
 def test_golden_traces_replay_whole_on_every_backend(path, monkeypatch):

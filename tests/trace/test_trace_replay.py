@@ -194,16 +194,18 @@ def test_a_forged_result_or_checkpoint_is_found_by_replay(tmp_path, short_interv
 @pytest.mark.parametrize(("bits", "overflow"), [(8, WRAP), (16, SATURATE), (32, WRAP)])
 def test_the_audit_of_a_trace_is_the_live_one(tmp_path, bits, overflow):
     path = tmp_path / "t.pnt"
-    options = ["--limit", "60", "--hidden", "5", "--epochs", "1", "--words", "8,16"]
+    options = ["--limit", "60", "--hidden", "5", "--epochs", "1", "--words", "8,16,48"]
     target = ["--word", bits, "--overflow", overflow.value]
     live = CliRunner().invoke(main, [str(x) for x in ("audit", *options, *target, "--trace", path)])
     assert live.exit_code == (0 if bits == 32 else 1)
-    assert run("audit", path, "--words", "8,16", *target, code=live.exit_code).stdout == live.stdout
+    again = run("audit", path, "--words", "8,16,48", *target, code=live.exit_code)
+    expected = live.stdout.replace("48 wrap: ", "48 wrap, as recorded: ").replace(" 48 bits", "recorded")
+    assert again.stdout == expected
     both = [
-        json.loads(CliRunner().invoke(main, [str(x) for x in ("audit", *args, *target, "--json")]).stdout)
-        for args in (options, [path, "--words", "8,16"])
+        json.loads(run("audit", *args, *target, "--json", code=live.exit_code).stdout)
+        for args in (options, [path, "--words", "8,16,48"])
     ]
-    assert both[0] == both[1]
+    assert both[1] == {**both[0], "recorded": "48 wrap"}
     with Trace(path) as trace:
         assert trace.widths == Widths.of(48)
         assert replay(trace).first is None
@@ -211,7 +213,9 @@ def test_the_audit_of_a_trace_is_the_live_one(tmp_path, bits, overflow):
 
 def test_a_narrow_trace_can_be_audited(tmp_path):
     trained(tmp_path / "t.pnt", machine(16))
-    assert "blobs" in run("audit", tmp_path / "t.pnt").stdout
+    said = run("audit", tmp_path / "t.pnt", code=1).stdout
+    assert said.startswith("blobs")
+    assert said.endswith("\nnot judged: 8 wrap: OVERFLOWS; 32 wrap: no overflow\n16 wrap, as recorded: OVERFLOWS\n")
 
 
 @pytest.mark.parametrize(
@@ -246,8 +250,16 @@ def test_a_part_is_called_a_part_by_every_command(tmp_path, first, last, ending,
         assert json.loads(run(*command, path, "--json", code=code).stdout)["part"] == part
     data = json.loads(run("trace", "diff", path, path, "--json", code=code).stdout)
     assert data["parts"] == ({str(path): part} if part else {})
-    audited = CliRunner().invoke(main, ["audit", str(path)]).stdout.splitlines()[0]
-    assert (part in audited) if part else ("PARTIAL" not in audited)
+    audited = run("audit", path, "--html", tmp_path / "t.html", "--sarif", tmp_path / "t.sarif", code=code).stdout
+    results = json.loads((tmp_path / "t.sarif").read_text())["runs"][0]["results"]
+    for text in (audited, (tmp_path / "t.html").read_text()):
+        words = " ".join(text.replace("Green: no overflow", "").split())
+        clean = "NOTHING JUDGED, for no op ran" if part == "PARTIAL: no steps of 10" else "no overflow"
+        assert words.count(clean) >= 1
+        assert words.count(clean) == words.count(f"{clean} ({part})") if part else "PARTIAL" not in words
+    assert json.loads(run("audit", path, "--json", code=code).stdout)["part"] == part
+    assert [r["ruleId"] for r in results] == (["incomplete"] if part else [])
+    assert all(part in r["message"]["text"] for r in results)
 
 
 def test_a_run_that_failed_is_a_part(tmp_path):
