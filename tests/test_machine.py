@@ -569,3 +569,11 @@ def test_a_witness_is_of_the_register_that_overflowed_where_a_name_has_two():
     witness = m.ledger.first
     assert witness.key == SiteKey("x", "load", Role.WEIGHT)
     assert (witness.register.word, witness.narrowing.exact, witness.narrowing.stored) == (Word(8), 300, 44)
+
+
+def test_equal_widths_are_equal_and_have_one_text():
+    loss, accumulator = (Role.LOSS, Word(16)), (Role.ACCUMULATOR, Word(32))
+    one, other = Widths(INT8, dict([loss, accumulator])), Widths(INT8, dict([accumulator, loss, (Role.BIAS, INT8)]))
+    assert one == other
+    assert str(one) == str(other) == "8+accumulator=32+loss=16"
+    assert Widths(INT8, {Role.LOSS: INT8}) == Widths(INT8)
