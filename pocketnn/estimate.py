@@ -18,12 +18,13 @@ from pocketnn.trace.event import Event, Moment
 from pocketnn.trace.figures import text_of
 from pocketnn.trace.leaves import encoded
 from pocketnn.trace.recorder import Recorder
+from pocketnn.trace.seal import PAGE, ROOM
 from pocketnn.train import EVALUATION_ROWS
 
 __all__ = ["Estimate", "estimate", "phases"]
 
 _STEPS = 60  # training starts from weights that compress better than later ones
-_PAGE = 1 << 14  # bytes of a page of a trace file
+_ROOM = PAGE - ROOM  # bytes of a page that hold something
 _ROW = 100  # bytes of a step's row beside its figures: the link of the chain, the clock, SQLite's own
 _LEAF = 40  # bytes of a leaf's row beside its list of row numbers
 
@@ -125,7 +126,7 @@ class _Counter:
                     single += b"".join(rows)
             if self._full:
                 data = zlib.compress(registers(event.result.value, event.result.code.to.word).tobytes(), 1)
-                size += _in_pages(len(data)) if len(data) > _PAGE // 2 else len(data)
+                size += _in_pages(len(data))
         self._steps[self._phase] = _Step(len(events), size + len(zlib.compress(single, 1)), images)
 
     def whole(self, times: Counter[str], images: int) -> Estimate:
@@ -140,5 +141,11 @@ class _Counter:
 
 
 def _in_pages(row: int) -> int:
-    """Bytes that a row takes, with what is left empty at the end of a page."""
-    return _PAGE // max(1, _PAGE // row) if row < _PAGE else -(-row // _PAGE) * _PAGE
+    """Bytes that a row takes, with what is left empty at the end of a page (SQLite file format, 1.6)."""
+    if row <= _ROOM - 35:
+        return PAGE // (_ROOM // row)
+    least = (_ROOM - 12) * 32 // 255 - 23
+    here = least + (row - least) % (_ROOM - 4)
+    if here > _ROOM - 35:
+        here = least
+    return here + (row - here) // (_ROOM - 4) * PAGE + (PAGE if (row - here) % (_ROOM - 4) else 0)

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import sqlite3
+import zlib
 
 import numpy as np
 from tiny import blobs
@@ -103,20 +104,63 @@ def compact(value):
 
 def chain_of(path):
     """Every link of a file's chain: the beginning, one per step, and the closing one."""
-
-    def seal(row):
-        return [hashlib.sha256(x).hexdigest() if isinstance(x, bytes) else x for x in row]
-
     found = contents(path)
+    (version,) = found["pragmas"][1]
+    where = {"code": 1, "plan": 1, "leaf": 1, "checkpoint": 1, "result": 1}  # the column `step`
+    if version == 1:
+        where = {"code": 1, "plan": 1, "leaf": 1, "block": 1, "checkpoint": 1, "result": 1}
+
+        def seal(table, row):
+            return [hashlib.sha256(x).hexdigest() if isinstance(x, bytes) else x for x in row]
+    else:
+        leaf_rows = [row for block in found["block"] for row in rows_of(block)]
+
+        def seal(table, row):
+            if table == "leaf":
+                numbers = np.frombuffer(row[-1], "<u4")
+                joined = b"".join(hashlib.sha256(leaf_rows[number]).digest() for number in numbers)
+            elif table in ("checkpoint", "result"):
+                joined = zlib.decompressobj().decompress(row[-1], 1 << 20)  # no bombs here
+            else:
+                return list(row)
+            return [*row[:-1], hashlib.sha256(joined).hexdigest()]
+
     links = [hashlib.sha256(compact([list(row) for row in sorted(found["header"])])).digest()]
-    where = {"code": 1, "plan": 1, "leaf": 1, "block": 1, "checkpoint": 1, "result": 1}  # the column `step`
     for row in found["step"]:
-        extras = [[seal(r) for r in found[table] if r[column] == row[0]] for table, column in where.items()]
+        extras = [[seal(t, r) for r in found[t] if r[column] == row[0]] for t, column in where.items()]
         text = compact([list(row[:7]), *extras])
         links.append(hashlib.sha256(links[-1] + row[7].encode() + text).digest())
     for _, *ending, _ in found["ending"]:
         links.append(hashlib.sha256(links[-1] + compact(ending)).digest())
     return links
+
+
+def rows_of(block):
+    """The rows of leaf values in a block."""
+    *_, lengths, data = block
+    raw, start = zlib.decompress(data), 0
+    for length in np.frombuffer(lengths, "<u4"):
+        yield raw[start : start + length]
+        start += length
+
+
+def reseal(path):
+    """Put the file's seal right again: eight bytes at the end of the first page, zeros while it is computed."""
+    data = bytearray(path.read_bytes())
+    page = int.from_bytes(data[16:18], "big")
+    if data[20] == 8 and any(data[page - 8 : page]):
+        data[page - 8 : page] = bytes(8)
+        data[page - 8 : page] = hashlib.sha256(data).digest()[:8]
+        path.write_bytes(data)
+
+
+def cut_off(path):
+    """Make a finished trace one of a run that was killed: no ending, no seal."""
+    edit(path, "DELETE FROM ending")
+    data = bytearray(path.read_bytes())
+    page = int.from_bytes(data[16:18], "big")
+    data[page - 8 : page] = bytes(8)
+    path.write_bytes(data)
 
 
 def forge(path, *statements):
@@ -126,6 +170,7 @@ def forge(path, *statements):
     ids = [row[0] for row in rows(path, "SELECT id FROM step ORDER BY id")]
     seals = [("UPDATE step SET chain = ? WHERE id = ?", pair) for pair in zip(links[1:], ids, strict=False)]
     edit(path, *seals, ("UPDATE ending SET chain = ?", (links[-1],)))
+    reseal(path)
 
 
 # --- digests, once more, in plain Python integers ----------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pocketnn.cli.trace import exit_code
 from pocketnn.machine import Widths
 from pocketnn.trace import BACKENDS, Divergence, Replay, Trace, what_if
 from pocketnn.trace import replay as replay_trace
+from pocketnn.trace.overflows import Overflows, overflows
 
 __all__ = ["replay"]
 
@@ -48,7 +50,7 @@ def replay(
     is a part of a run (cut off, or recorded with --trace-steps); 5 a format or an arithmetic that this release does
     not know.
     """
-    with Trace(file) as trace:
+    with Trace(file, progress_line()) as trace:
         elsewhere = word is not None or accumulator is not None or overflow is not None
         if elsewhere:
             widths = widths_of(word or trace.widths, accumulator)
@@ -58,23 +60,31 @@ def replay(
         else:
             found = replay_trace(trace, backend, from_step, to_step, progress_line())
             machine = f"{trace.widths} {trace.overflow.value}"
-    click.echo(json.dumps(_data(found, machine, backend)) if as_json else _text(found, machine, elsewhere))
+        recorded = overflows(trace)
+        about = {"of": len(trace.steps), "ranges": trace.holds.measured, "recorded_overflows": recorded.data()}
+    if as_json:
+        click.echo(json.dumps({**_data(found, machine, backend), **about}))
+    else:
+        click.echo("\n".join(_lines(found, recorded, machine, elsewhere)))
+        if not (about["ranges"] or elsewhere):
+            click.echo("the recording holds no ranges, so none were compared")
     sys.exit(1 if found.first else exit_code(found.part))
 
 
-def _text(found: Replay, machine: str, elsewhere: bool) -> str:
+def _lines(found: Replay, recorded: Overflows, machine: str, elsewhere: bool) -> Iterator[str]:
+    chosen = f"{found.steps}{f' of {recorded.steps}' if found.steps < recorded.steps else ''} steps"
     verdict = "DIVERGED" if found.first else "identical"
     held = f"; {found.part}" if found.part else ""
-    lines = [f"{found.steps} steps, {found.events} events on {machine}: {verdict}{held}"]
+    yield f"{chosen}, {found.events} events on {machine}: {verdict}{held}"
     if found.first:
-        lines.append(f"first: {found.first}")
-        lines.append(f"{found.later} later events differ too")
+        yield f"first: {found.first}"
+        yield f"{found.later} later events differ too"
     if elsewhere:
         flags = found.ledger.flags
-        lines.append(f"{flags.events} overflows in {flags.elements} elements, {flags.corrupted} corrupted")
+        yield f"{flags.events} overflows in {flags.elements} elements, {flags.corrupted} corrupted"
         if found.ledger.first:
-            lines.append(f"first overflow: {found.ledger.first}")
-    return "\n".join(lines)
+            yield f"first overflow: {found.ledger.first}"
+    yield f"recorded overflows: {recorded}"
 
 
 def _data(found: Replay, machine: str, backend: str) -> dict[str, Any]:

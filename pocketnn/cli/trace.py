@@ -11,13 +11,17 @@ import click
 
 from pocketnn.audit.replayed import Replayed
 from pocketnn.cli.options import Sizes, StepRange, json_option, progress_line
+from pocketnn.errors import UsageError
 from pocketnn.trace import Trace, verify
 from pocketnn.trace.diff import difference
 from pocketnn.trace.dump import event_data, event_line, events_of, scalar_data, scalar_line, scalars_of
+from pocketnn.trace.overflows import overflows
 
 __all__ = ["exit_code", "trace"]
 
 INCOMPLETE = 4  # exit code: everything that is there is right, but it is a part
+
+_NOT_SEALED = "not sealed: the chain is whole, but bytes that hold nothing cannot be checked"
 
 file_argument = click.argument("file", type=click.Path(path_type=Path))
 
@@ -42,7 +46,7 @@ def exit_code(*parts: str | None) -> int:
 @json_option
 def info(file: Path, as_json: bool) -> None:
     """Say what FILE is: program, machine, steps, sites, size. Exit code 4 if it is a part of a run."""
-    with Trace(file) as opened:
+    with Trace(file, progress_line()) as opened:
         subject = Replayed(opened).subject
         phases = Counter(step.moment.phase for step in opened.steps)
         found: dict[str, Any] = {
@@ -58,16 +62,20 @@ def info(file: Path, as_json: bool) -> None:
             "phases": dict(phases),
             "sites": len({code.key for code in opened.codes.values()}),
             "level": "full" if opened.full else "digest",
+            "ranges": opened.holds.measured,
+            "chain": opened.holds.chain,
             "bytes": file.stat().st_size,
         }
+        recorded = overflows(opened)
     if as_json:
-        click.echo(json.dumps(found))
+        click.echo(json.dumps({**found, "overflows": recorded.data()}))
     else:
         click.echo(f"{found['name']}: {found['description']}")
         click.echo(f"recorded on {found['machine']} by pocketnn {found['pocketnn']}, level {found['level']}")
         steps = ", ".join(f"{count} {phase}" for phase, count in phases.items())
         click.echo(f"{found['steps']} steps ({steps}), {found['events']} events at {found['sites']} sites")
-        click.echo(f"{found['bytes']} bytes, {found['part'] or found['status']}")
+        click.echo(f"recorded overflows: {recorded}")
+        click.echo(f"{found['bytes']} bytes, the chain is whole, {found['part'] or found['status']}")
     click.get_current_context().exit(exit_code(found["part"]))
 
 
@@ -75,15 +83,22 @@ def info(file: Path, as_json: bool) -> None:
 @file_argument
 @json_option
 def check(file: Path, as_json: bool) -> None:
-    """Recompute the hash chain of FILE. Exit code 3 if anything was changed, 4 if it is a part of a run."""
+    """Recompute the hash chain of FILE, and check the bytes that hold nothing.
+
+    Exit code 3 if anything was changed; 4 if it is a part of a run, or was never sealed, so that bytes that hold
+    nothing cannot be checked.
+    """
     found = verify(file, progress_line())
     if as_json:
         data = {"schema": "pocketnn-trace-verify/1", "steps": found.steps, "events": found.events}
-        click.echo(json.dumps({**data, "status": found.status, "part": found.part, "chain": found.chain}))
+        data |= {"status": found.status, "part": found.part, "overflows": found.overflows.data()}
+        click.echo(json.dumps({**data, "sealed": found.sealed, "chain": found.chain}))
     else:
         click.echo(f"{found.steps} steps, {found.events} events, {found.part or found.status}")
+        click.echo(f"recorded overflows: {found.overflows}")
+        click.echo("sealed: every byte is the one that was written" if found.sealed else _NOT_SEALED)
         click.echo(f"chain {found.chain}")
-    click.get_current_context().exit(exit_code(found.part))
+    click.get_current_context().exit(exit_code(found.part, None if found.sealed else _NOT_SEALED))
 
 
 @trace.command()
@@ -99,7 +114,11 @@ def dump(
 
     With --json each line is a JSON object. If FILE is a part of a run, stderr says so and the exit code is 4.
     """
-    with Trace(file) as opened:
+    if element is not None and scalar is None:
+        raise UsageError("--element is of one event's result: give --scalar EVENT too")
+    if scalar is not None and steps != (1, None):
+        raise UsageError("--scalar EVENT says which event: leave --steps out")
+    with Trace(file, progress_line()) as opened:
         if scalar:
             for operation in scalars_of(opened, scalar, element):
                 click.echo(json.dumps(scalar_data(operation)) if as_json else scalar_line(operation))
@@ -117,8 +136,9 @@ def dump(
 @json_option
 def diff(one: Path, other: Path, as_json: bool) -> None:
     """Print the first difference of two traces. Exit code 1 if there is one, 4 if there is none in parts of runs."""
-    with Trace(one) as a, Trace(other) as b:
-        found = difference(a, b, progress_line())
+    telling = progress_line()
+    with Trace(one, telling) as a, Trace(other, telling) as b:
+        found = difference(a, b, telling)
         parts = {str(file): opened.part for file, opened in ((one, a), (other, b)) if opened.part}
     if as_json:
         data = {"schema": "pocketnn-trace-diff/1", "same": not found, "first": found, "parts": parts}

@@ -9,13 +9,11 @@ from pocketnn.arith import Interval
 from pocketnn.audit.replayed import Replayed
 from pocketnn.audit.source import Evaluation, Source, Training, fact
 from pocketnn.audit.verdict import Proved, Target, never_proved
-from pocketnn.errors import DataError
 from pocketnn.machine import Machine, SiteKey
 from pocketnn.prove import inference, stored, training
 from pocketnn.prove.certificate import Certificate, Program
 from pocketnn.recipe import Recipe
 from pocketnn.saved import Saved
-from pocketnn.trace.verify import verify
 
 __all__ = ["beyond", "certificate_of", "certificate_on", "proved_by", "proved_by_certificate", "safe_sites", "unproved"]
 
@@ -67,9 +65,9 @@ def proved_by_certificate(source: Source) -> Proved:
 def unproved(source: Source) -> Iterator[str]:
     """Why the certificate of `source` is none, or is about something else than what it came with.
 
-    Weights must be those of its training: within its limits, and by the same recipe. A trace
-    must be whole, and is compared with its claim by what its header says was run and, site by site, by op, register
-    and what came from outside; that it is the program of that recipe otherwise is what its header says.
+    Weights must be those of its training: within its limits, and by the same recipe. A trace is compared with its claim
+    by what its header says was run and, site by site, by op, register and what came from outside; that it is the
+    program of that recipe otherwise is what its header says.
     """
     text = certificate_of(source)
     saved = source.saved if isinstance(source, Evaluation) else None
@@ -81,10 +79,6 @@ def unproved(source: Source) -> Iterator[str]:
     if saved:
         yield from _other_training(saved, claim)
     if isinstance(source, Replayed):
-        try:
-            verify(source.trace.path)
-        except DataError as error:
-            yield str(error)
         yield from _other_program(source, claim)
 
 

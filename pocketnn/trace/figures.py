@@ -27,6 +27,7 @@ __all__ = ["Figures", "entries_from_text", "figures_of", "measure", "range_of", 
 
 # Results of more elements are taken one by one: stacking them would cost more than the calls it saves.
 _LARGE = 1 << 13
+_INTEGERS = {int}
 _new = tuple.__new__  # makes a named tuple in half the time that calling its class takes
 
 
@@ -111,21 +112,39 @@ def text_of(entries: Sequence[Any]) -> str:
 
 
 def entries_from_text(column: str, count: int) -> list[Any]:
-    """The inverse of `text_of`. Raises CorruptError unless it is a list of `count` entries."""
+    """The inverse of `text_of`, however the numbers are spelled. Raises CorruptError unless it is `count` entries."""
     try:
         found = json.loads(column)
     except (ValueError, RecursionError) as error:
         raise CorruptError(f"figures are not JSON ({error})") from error
     if not isinstance(found, list) or len(found) != count:
         raise CorruptError(f"figures are no list of {count} entries")
-    for entry in found:
-        if not isinstance(entry, list) or len(entry) not in (3, 5, 12):
-            raise CorruptError(f"figures {str(entry)[:60]} are no list of 3, 5 or 12 numbers")
-        if any(type(x) is not int and not (x is None and i in (0, 1, 3, 4)) for i, x in enumerate(entry)):
-            raise CorruptError(f"figures {str(entry)[:60]} hold something that is no whole number")
-        if (entry[0] is None) != (entry[1] is None) or (len(entry) > 3 and (entry[3] is None) != (entry[4] is None)):
-            raise CorruptError(f"figures {str(entry)[:60]} have half a range")
-    return found
+    return [entry if _usual(entry) else _respelled(entry) for entry in found]
+
+
+def _usual(entry: Any) -> bool:
+    """Whether it is an entry without flags as `measure` spells it: nearly all are."""
+    if type(entry) is not list or set(map(type, entry)) != _INTEGERS:
+        return False
+    if len(entry) == 3:
+        return bool(entry[0] <= entry[1])
+    return len(entry) == 5 and entry[3] <= entry[0] <= entry[1] <= entry[4] and entry[:2] != entry[3:]
+
+
+def _respelled(entry: Any) -> list[Any]:
+    """Any other entry as `measure` spells it. Raises CorruptError for what is none."""
+    if not isinstance(entry, list) or len(entry) not in (3, 5, 12):
+        raise CorruptError(f"figures {str(entry)[:60]} are no list of 3, 5 or 12 numbers")
+    if any(type(x) is not int and not (x is None and i in (0, 1, 3, 4)) for i, x in enumerate(entry)):
+        raise CorruptError(f"figures {str(entry)[:60]} hold something that is no whole number")
+    if (entry[0] is None) != (entry[1] is None) or (len(entry) > 3 and (entry[3] is None) != (entry[4] is None)):
+        raise CorruptError(f"figures {str(entry)[:60]} have half a range")
+    span, digest, flags = figures_of(entry)
+    if span is not None and not span.least <= span.lo <= span.hi <= span.most:
+        raise CorruptError(f"figures {str(entry)[:60]} have a range that is none")
+    if min(flags[:-1]) < 0 or flags.first < -1:
+        raise CorruptError(f"figures {str(entry)[:60]} count less than nothing")
+    return _entry(span, flags, digest)
 
 
 def figures_of(entry: list[Any]) -> Figures:

@@ -18,6 +18,7 @@ import numpy as np
 from pocketnn.arith import as_integers
 from pocketnn.arith.how import How
 from pocketnn.errors import CorruptError
+from pocketnn.trace.chain import sealed
 from pocketnn.trace.schema import MAX_ELEMENTS, MAX_TEXT
 
 __all__ = ["LeafWriter", "decoded", "encoded", "inflated", "size_of", "unpacked"]
@@ -109,8 +110,8 @@ class LeafWriter:
         self._begun: _Block | None = None
         self._done: list[tuple[int, bytes, bytes]] = []
 
-    def add(self, outside: object) -> tuple[str, str, bytes]:
-        """The leaf's columns dtype, shape, rows."""
+    def add(self, outside: object) -> tuple[str, str, bytes, str]:
+        """The leaf's columns dtype, shape, rows, and what seals its rows in the chain."""
         dtype, shape, rows = encoded(outside)
         keys = [hashlib.sha256(row).digest() for row in rows]
         numbers = list(map(self._known.get, keys))
@@ -118,7 +119,7 @@ class LeafWriter:
             numbers = [self._number(key, row) for key, row in zip(keys, rows, strict=True)]
         if self._bytes >= _CHUNK:
             self._begin()
-        return dtype, str([*shape]), np.array(numbers, "<u4").tobytes()
+        return dtype, str([*shape]), np.array(numbers, "<u4").tobytes(), sealed(b"".join(keys))
 
     def _number(self, key: bytes, row: bytes) -> int:
         number = self._known.get(key)

@@ -77,7 +77,7 @@ class Player:
         self.machine.now(*step.moment)
         self.scored = (0, 0)
         events: list[Event] = []
-        for identity, (number, _) in enumerate(trace.plans.get(step.plan, []), start=step.first_event):
+        for identity, (number, _) in enumerate(trace.plans[step.plan].entries, start=step.first_event):
             if identity == until:
                 return events
             code = trace.codes[number]
@@ -143,7 +143,7 @@ def _last_steps(trace: Trace) -> dict[int, int]:
     """For every event that is referred to by its id: the last step that does so."""
     last = {step.plan: step.id for step in trace.steps}
     until: dict[int, int] = {}
-    for plan, entries in trace.plans.items():
+    for plan, (entries,) in trace.plans.items():
         for _, references in entries:
             for x in references:
                 if x > 0:

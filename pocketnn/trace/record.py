@@ -48,13 +48,12 @@ def record(
     try:
         with recorder:
             yield machine.over(recorder)
-    except KeyboardInterrupt:
-        with contextlib.suppress(RecordingError):
+    except BaseException as error:
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        with contextlib.suppress(RecordingError):  # what ended the run is what the user is told
             recorder.settle()  # which may be what was interrupted
-        writer.close("interrupted", recorder.steps)
-        raise
-    except BaseException:
-        writer.close("failed", recorder.steps)
+        with contextlib.suppress(RecordingError):
+            writer.close(status, recorder.steps)
         raise
     writer.close("complete", recorder.steps)
 

@@ -1,5 +1,6 @@
 """Certificates that models and traces carry along: proved again, and no doctored one is taken for a proof."""
 
+import contextlib
 import json
 import re
 import sqlite3
@@ -9,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from traced import forge
 
 from pocketnn.arith import Overflow
 from pocketnn.audit import Target
@@ -171,8 +173,9 @@ def doctored(trained, tmp_path, change):
     """A copy of the trace with something changed by SQL."""
     path = tmp_path / "t.pnt"
     path.write_bytes(trained[1].read_bytes())
-    with sqlite3.connect(path) as db:
+    with contextlib.closing(sqlite3.connect(path)) as db:
         change(db)
+        db.commit()
     return path
 
 
@@ -206,13 +209,12 @@ def fewer_images(db):
         (smaller_pixels, "input.load: it is about 0..9, the trace has 0..16"),
     ],
 )
-def test_a_trace_of_something_else_proves_nothing(trained, tmp_path, monkeypatch, change, fault):
+def test_a_trace_of_something_else_proves_nothing(trained, tmp_path, change, fault):
     path = doctored(trained, tmp_path, change)
     result = run("audit", path, "--words", 32)
-    assert "its certificate is REFUSED, it proves nothing of this" in result.stderr
     assert result.exit_code == 3
     assert "the chain breaks" in result.stderr
-    monkeypatch.setattr("pocketnn.prove.verdicts.verify", lambda path: None)  # as if the chain had been made anew
+    forge(path)
     result = run("audit", path, "--words", 32, "--json")
     assert fault in result.stderr
     assert result.exit_code == 3

@@ -122,6 +122,24 @@ def test_the_chain_is_the_documented_one(tmp_path):
         assert verify(path).chain == links[-1].hex()
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_the_chain_of_a_run_depends_on_neither_the_clock_nor_the_compression(tmp_path, monkeypatch, full):
+    """Commits after every step, after 64, or now and then; threads or none; blocks of another size and level."""
+    from pocketnn.trace import leaves, writer
+
+    chains, blocks = set(), []
+    for seconds, chunk, level in ((1e9, 1 << 18, 1), (-1.0, 1 << 18, 9), (0.0, 100, 0)):
+        monkeypatch.setattr(writer, "_SECONDS", seconds)
+        monkeypatch.setattr(leaves, "_CHUNK", chunk)
+        monkeypatch.setattr(leaves, "_LEVEL", level)
+        path = tmp_path / f"{seconds}.pnt"
+        trained(path, full=full)
+        chains.add(verify(path).chain)
+        blocks.append(rows(path, "SELECT first_row, lengths, data FROM block"))
+    assert len(chains) == 1
+    assert blocks[0] != blocks[1] != blocks[2]
+
+
 def test_each_image_is_stored_once_however_often_it_is_read(tmp_path):
     sizes = []
     for epochs in (1, 4):

@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from traced import DATA, SATURATE, WRAP, convolved, edit, forge, machine, odd_program, recipe, rows, trained
+from traced import DATA, SATURATE, WRAP, convolved, cut_off, forge, machine, odd_program, recipe, rows, trained
 
 from pocketnn.arith import Native, Overflow, Reference, Role, Vector, fit, plain
 from pocketnn.arith.native_library import compiler
@@ -236,7 +236,7 @@ def test_a_part_is_called_a_part_by_every_command(tmp_path, first, last, ending,
     path = tmp_path / "t.pnt"
     trained(path, first=first, last=last)
     if not ending:
-        edit(path, "DELETE FROM ending")
+        cut_off(path)
     code = 4 if part else 0
     with Trace(path) as trace:
         assert (trace.part, replay(trace).part, verify(path).part) == (part, part, part)
@@ -272,7 +272,7 @@ def test_a_run_that_failed_is_a_part(tmp_path):
 def test_a_run_of_the_command_line_knows_its_steps_before_it_ends(tmp_path):
     path = tmp_path / "t.pnt"
     run("train", "--limit", "60", "--hidden", "5", "--epochs", "2", "--trace", path, "--trace-steps", "2:4")
-    edit(path, "DELETE FROM ending")
+    cut_off(path)
     assert "PARTIAL: steps 2 to 4 of 10, cut off" in run("trace", "info", path, code=4).stdout
 
 
