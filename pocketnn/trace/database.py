@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from weakref import WeakSet
 
 from pocketnn.arith import SEMANTICS, op_table_digest
 from pocketnn.errors import CorruptError, DataError, VersionError
@@ -69,6 +70,7 @@ class Database:
         alone = logged and not (log.exists() and log.stat().st_size)
         self.missing = f"{log.name} is not beside it: copy it too, if it is there" if alone else None
         self._db = _alone(path) if alone and not Path(f"{path}-shm").exists() else _connected(path, logged, alone)
+        self._cursors: WeakSet[sqlite3.Cursor] = WeakSet()
         with self.opening():
             self._check()
 
@@ -85,13 +87,17 @@ class Database:
             raise
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, also where somebody stopped in the middle of its rows: else SQLite would keep it locked."""
+        for cursor in list(self._cursors):
+            cursor.close()
         self._db.close()
 
     def rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """The rows of a query on the file's tables."""
         with corruption(self.path):
-            for row in self._db.execute(query, values):  # noqa: UP028  # `yield from` closes the cursor after the file
+            cursor = self._db.execute(query, values)
+            self._cursors.add(cursor)
+            for row in cursor:  # noqa: UP028  # `yield from` closes the cursor after the file
                 yield row
 
     def _check(self) -> None:

@@ -20,7 +20,7 @@ from traced import TABLES, contents, edit, forge, machine, rows, trained
 
 from pocketnn.arith import Role
 from pocketnn.cli import main
-from pocketnn.errors import DataError, PocketNNError
+from pocketnn.errors import CorruptError, DataError, PocketNNError
 from pocketnn.trace import Trace, record, replay, verify
 
 SMALL = ["--limit", "200", "--hidden", "8"]
@@ -112,6 +112,15 @@ def test_the_seal_finds_what_the_chain_does_not_cover(good, tmp_path):
     path.write_bytes(good.read_bytes())
     edit(path, "DELETE FROM ending")
     assert "its ending was taken away" in ends("trace", "verify", path, code=3)
+
+
+def test_a_damaged_file_is_let_go_of(copy):
+    """Also while its error is kept, with all that the frames of its traceback hold."""
+    edit(copy, "UPDATE step SET epoch = 7 WHERE id = 3")
+    with pytest.raises(CorruptError) as kept:
+        Trace(copy)
+    edit(copy, "UPDATE step SET epoch = 8 WHERE id = 3")
+    assert "step 3" in str(kept.value)
 
 
 def test_a_file_that_was_never_sealed(tmp_path):
