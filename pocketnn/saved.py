@@ -16,7 +16,7 @@ from pocketnn.errors import DataError, UsageError
 from pocketnn.machine import Machine
 from pocketnn.nn import Architecture, Network
 from pocketnn.recipe import Recipe
-from pocketnn.train import EVALUATION_ROWS, Inputs, Progress, architecture_of, evaluate
+from pocketnn.train import EVALUATION_ROWS, Inputs, Progress, Run, architecture_of, evaluate
 from pocketnn.weights import load_weights, save_weights
 
 __all__ = ["Saved", "load_saved", "read_saved", "save"]
@@ -31,12 +31,14 @@ class Saved:
     """Parameters by name, and the recipe that they were trained by: what the network is, and how its training goes on.
 
     described: whether the file says that recipe. Where it does not, the recipe is the reference's but for what the file
-    says of the network. certificate: of the training, as the file has it, not verified; empty if there is none.
+    says of the network. samples: how many images were trained on, of which the feedback matrices' drawing depends; 0
+    if the file does not say. certificate: of the training, as the file has it, not verified; empty if there is none.
     """
 
     parameters: Mapping[str, Any]
     recipe: Recipe
     described: bool = True
+    samples: int = 0
     certificate: str = field(default="", repr=False)
 
     @property
@@ -80,15 +82,15 @@ class Saved:
         return evaluate(m, self.network(m), dataset.test, self.rows, self.feed(m), progress=progress)
 
 
-def save(path: Path, network: Network, recipe: Recipe, certificate: str = "") -> None:
-    """Write the parameters that a network has now, and its recipe, to be read by `read_saved`.
+def save(path: Path, run: Run, recipe: Recipe, certificate: str = "") -> None:
+    """Write what a run by `recipe` left, to be read by `read_saved`.
 
     certificate: of the training, if there is one. Raises as `save_weights` does.
     """
-    meta: dict[str, int | str] = {"recipe": json.dumps(asdict(recipe))}
+    meta: dict[str, int | str] = {"recipe": json.dumps(asdict(recipe)), "samples": run.train_total}
     if certificate:
         meta["certificate"] = certificate
-    save_weights(path, network.parameters(), meta)
+    save_weights(path, run.network.parameters(), meta)
 
 
 def load_saved(path: Path, dataset: Dataset, activation: str | None = None) -> Saved:
@@ -121,7 +123,10 @@ def read_saved(path: Path, activation: str | None = None) -> Saved:
         recipe = Recipe.of_data(said)
         if any(said[name] != value for name, value in shape.items()):
             raise UsageError(f"it is of another network; the matrices have {shape}")
-        found = Saved(parameters, recipe, described, str(meta.get("certificate", "")))
+        samples = meta.get("samples", 0)
+        if not isinstance(samples, int) or samples < 0:
+            raise UsageError(f"samples is {samples!r}: a whole number from 0 belongs here")
+        found = Saved(parameters, recipe, described, samples, str(meta.get("certificate", "")))
         return found.changed(activation=activation) if activation else found
     except (UsageError, ValueError, LookupError, RecursionError) as error:
         raise DataError(f"{path}: the description of the network: {error}") from error

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,17 @@ from pocketnn.nn import Architecture, Network
 from pocketnn.recipe import Recipe
 from pocketnn.scores import EpochResult, Scores
 
-__all__ = ["EVALUATION_ROWS", "EpochResult", "Inputs", "Progress", "Run", "architecture_of", "evaluate", "train"]
+__all__ = [
+    "EVALUATION_ROWS",
+    "EpochResult",
+    "Inputs",
+    "Progress",
+    "Run",
+    "Trainer",
+    "architecture_of",
+    "evaluate",
+    "train",
+]
 
 EVALUATION_ROWS = 500  # rows per forward pass where the batch size does not change the result
 
@@ -88,56 +99,87 @@ def evaluate(
     return correct
 
 
-def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | None = None) -> Run:
-    """Train by `recipe` on `m`; test after every epoch. A last short batch is dropped, as in the reference.
+class Trainer:
+    """Trains a network by `recipe` on `m`, epoch after epoch. A last short batch is dropped, as in the reference.
 
     Draw order: initial values (BP), epoch-1 shuffle, feedback matrices at the first step (DFA), later shuffles; the
     order of the samples carries over from epoch to epoch. With jitter, a shift before each step.
+    parameters: where to start, by name, in place of the recipe's initial values; all else is drawn as without them.
     Raises UsageError if there are fewer samples than `batch`, or images that cannot be shifted.
     """
-    images, labels = dataset.train.images, dataset.train.labels
-    count = len(labels)
-    if recipe.batch > count:
-        raise UsageError(f"batch is {recipe.batch} but there are only {count} training samples; make it smaller")
-    rand = Rand(recipe.seed)
-    architecture = architecture_of(recipe, dataset.pixels, dataset.classes)
-    drawn = recipe.init or recipe.algorithm == "bp"
-    network = Network(
-        m, architecture, architecture.drawn(rand, recipe.per_layer("init")) if drawn else architecture.zeros()
-    )
-    learner = Learner(m, network, recipe, rand)
-    feed = Inputs(m, recipe.input_shift, recipe.input_centre)
-    jitter = Jitter(dataset.pixels, recipe.jitter, rand) if recipe.jitter else None
-    on, off = np.int16(recipe.target_on), np.int16(recipe.target_off)
-    targets = np.where(np.arange(dataset.classes) == labels[:, None], on, off)
+
+    def __init__(
+        self, m: Machine, dataset: Dataset, recipe: Recipe, parameters: Mapping[str, Any] | None = None
+    ) -> None:
+        labels = dataset.train.labels
+        if recipe.batch > len(labels):
+            raise UsageError(
+                f"batch is {recipe.batch} but there are only {len(labels)} training samples; make it smaller"
+            )
+        self.m, self.recipe, self._split = m, recipe, dataset.train
+        self._rand = Rand(recipe.seed)
+        architecture = architecture_of(recipe, dataset.pixels, dataset.classes)
+        drawn = recipe.init or recipe.algorithm == "bp"
+        initial = architecture.drawn(self._rand, recipe.per_layer("init")) if drawn else architecture.zeros()
+        self.network = Network(m, architecture, parameters or initial)
+        self._learner = Learner(m, self.network, recipe, self._rand)
+        self.feed = Inputs(m, recipe.input_shift, recipe.input_centre)
+        self._jitter = Jitter(dataset.pixels, recipe.jitter, self._rand) if recipe.jitter else None
+        on, off = np.int16(recipe.target_on), np.int16(recipe.target_off)
+        self._targets = np.where(np.arange(dataset.classes) == labels[:, None], on, off)
+        self._order = list(range(len(labels)))
+        self._rates = recipe.rates(1)
+        self.steps = len(labels) // recipe.batch
+        self.loss = self._learner.loss.zero
+
+    def begin(self, epoch: int) -> None:
+        """Begin an epoch, from 1: load its learning rates if they are others, and start its sum of losses at zero.
+
+        Those after the recipe's last epoch have the rates of the last.
+        """
+        rates = self.recipe.rates(min(epoch, max(self.recipe.epochs, 1)))
+        if rates != self._rates:
+            self._rates = rates
+            self._learner.set_lr_inv(rates)
+        self.loss = self._learner.loss.zero
+
+    def epoch(self, epoch: int) -> Iterator[int]:
+        """Train for an epoch, from 1; after each step, how many images of its batch were predicted right."""
+        m, learner, batch = self.m, self._learner, self.recipe.batch
+        images, labels = self._split.images, self._split.labels
+        self._rand.shuffle(self._order)
+        shuffled = np.array(self._order)
+        for step in range(1, self.steps + 1):
+            m.now("train", epoch, step)
+            if step == 1:
+                self.begin(epoch)
+            chosen = shuffled[(step - 1) * batch : step * batch]
+            target = m.load(self._targets.take(chosen, axis=0), Role.CONSTANT, at="target")
+            x = self.feed(images.take(chosen, axis=0), self._jitter.draw() if self._jitter else None)
+            done = learner.step(x, target)
+            self.loss = learner.loss.accumulate(self.loss, done.loss)
+            yield m.score(self.network.predict(done.outputs), labels[chosen])
+
+
+def train(m: Machine, dataset: Dataset, recipe: Recipe, progress: Progress | None = None) -> Run:
+    """Train by `recipe` on `m`; test after every epoch. Raises as Trainer does."""
+    trainer = Trainer(m, dataset, recipe)
+    network, count, tests = trainer.network, len(dataset.train.labels), len(dataset.test.labels)
     rows = recipe.batch if recipe.batch_norm else EVALUATION_ROWS  # batch statistics depend on the batch
-    order = list(range(count))
-    rates = recipe.rates(1)
     results: list[EpochResult] = []
     for epoch in range(1, recipe.epochs + 1):
-        if recipe.rates(epoch) != rates:
-            rates = recipe.rates(epoch)
-            learner.set_lr_inv(rates)
-        rand.shuffle(order)
-        shuffled = np.array(order)
-        loss, correct = learner.loss.zero, 0
-        steps = count // recipe.batch
-        for step in range(1, steps + 1):
-            m.now("train", epoch, step)
-            chosen = shuffled[(step - 1) * recipe.batch : step * recipe.batch]
-            target = m.load(targets.take(chosen, axis=0), Role.CONSTANT, at="target")
-            x = feed(images.take(chosen, axis=0), jitter.draw() if jitter else None)
-            done = learner.step(x, target)
-            loss = learner.loss.accumulate(loss, done.loss)
-            correct += m.score(network.predict(done.outputs), labels[chosen])
+        correct = 0
+        for step, right in enumerate(trainer.epoch(epoch), start=1):
+            correct += right
             if progress:
-                progress(f"epoch {epoch}/{recipe.epochs}", step, steps)
-        tested = evaluate(m, network, dataset.test, rows, feed, "test", epoch, progress)
-        results.append(
-            EpochResult(epoch, int(loss.ints()[0, 0]), correct, steps * recipe.batch, tested, len(dataset.test.labels))
-        )
-    final = evaluate(m, network, dataset.train, rows, feed, "final", recipe.epochs, progress)
+                progress(f"epoch {epoch}/{recipe.epochs}", step, trainer.steps)
+        tested = evaluate(m, network, dataset.test, rows, trainer.feed, "test", epoch, progress)
+        loss = int(trainer.loss.ints()[0, 0])
+        results.append(EpochResult(epoch, loss, correct, trainer.steps * recipe.batch, tested, tests))
+    final = evaluate(m, network, dataset.train, rows, trainer.feed, "final", recipe.epochs, progress)
     tested = (
-        results[-1].test_correct if results else evaluate(m, network, dataset.test, rows, feed, "test", 0, progress)
+        results[-1].test_correct
+        if results
+        else evaluate(m, network, dataset.test, rows, trainer.feed, "test", 0, progress)
     )
-    return Run(tuple(results), final, count, tested, len(dataset.test.labels), network)
+    return Run(tuple(results), final, count, tested, tests, network)

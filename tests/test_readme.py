@@ -1,6 +1,8 @@
 """What the README shows is true."""
 
 import re
+import shlex
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -85,3 +87,23 @@ def test_the_gate_runs_the_command_that_the_readme_gives():
     (command,) = re.findall(r"<!-- test command -->\n```sh\n(.*)\n```", README)
     assert command.startswith("python3 -m venv ")
     assert "-m pytest" in command
+
+
+@pytest.mark.slow
+def test_the_commands_for_targets_do_what_is_said(tmp_path, monkeypatch):
+    """All end with 0; the training is proved, and nothing overflows in it."""
+    if shutil.which("make") is None or shutil.which("cc") is None:
+        pytest.skip("make or cc is missing")
+    monkeypatch.chdir(tmp_path)
+    (section,) = re.findall(r"## On the target\n\n```sh\n(.*?)```", README, re.DOTALL)
+    said = ""
+    for line in section.splitlines():
+        command, _, redirected = line.removeprefix("pocketnn ").partition(" >")
+        result = CliRunner().invoke(main, shlex.split(command))
+        assert result.exit_code == 0, line + result.output
+        if redirected:
+            Path(redirected).write_text(result.stdout, encoding="utf-8")
+        said += result.stdout
+    assert "PROVED: no images of pixels 0..16 on 16 wrap can overflow (certificate.json)" in said
+    assert "recorded steps: no overflow" in said
+    assert re.search(r"20 steps, \d+ results: identical\n$", said)

@@ -13,7 +13,7 @@ from pocketnn.nn import Network
 from pocketnn.recipe import Recipe
 from pocketnn.recipes import RECIPES
 from pocketnn.saved import read_saved, save
-from pocketnn.train import architecture_of
+from pocketnn.train import Run, architecture_of
 from pocketnn.weights import load_weights, save_weights
 
 NORMED = Recipe((9,), "pocket_sigmoid", batch_norm=True, batch=7, input_shift=2)
@@ -28,9 +28,10 @@ def network(recipe):
 @pytest.mark.parametrize("recipe", [*(named.recipe for named in RECIPES.values()), NORMED], ids=[*RECIPES, "normed"])
 def test_weights_come_back_with_all_of_their_recipe(tmp_path, recipe, name):
     made = network(recipe)
-    save(tmp_path / name, made, recipe, "a certificate")
+    save(tmp_path / name, Run((), 0, 123, 0, 0, made), recipe, "a certificate")
     saved = read_saved(tmp_path / name)
-    assert (saved.recipe, saved.described, saved.certificate) == (recipe, True, "a certificate")
+    assert (saved.recipe, saved.described, saved.samples) == (recipe, True, 123)
+    assert saved.certificate == "a certificate"
     assert saved.architecture == made.architecture
     assert saved.dims == (16, *recipe.hidden, 3)
     assert saved.rows == (7 if recipe is NORMED else 500)
@@ -46,7 +47,7 @@ def test_what_older_files_say_of_their_network(tmp_path):
     }  # fmt: skip
     save_weights(tmp_path / "w", network(recipe).parameters(), meta)
     saved = read_saved(tmp_path / "w")
-    assert not saved.described
+    assert (saved.described, saved.samples) == (False, 0)
     assert saved.recipe == replace(
         recipe, activation="pocket_sigmoid", input_shift=2, input_centre=5, batch=7, scale=(300, 200, 90),
         activation_div=(3, 2),
@@ -96,6 +97,14 @@ def test_descriptions_that_are_no_recipe(tmp_path, text):
         read_saved(path)
 
 
+def test_samples_that_make_no_sense(tmp_path):
+    path = tmp_path / "w.npz"
+    for samples in (-1, "many"):
+        save_weights(path, network(NORMED).parameters(), {"samples": samples})
+        with pytest.raises(DataError, match=f"samples is {samples!r}"):
+            read_saved(path)
+
+
 def test_data_of_a_recipe_may_leave_fields_out():
     assert Recipe.of_data({"batch": 7, "hidden": [3]}) == Recipe((3,), batch=7)
     with pytest.raises(UsageError, match="no field of a recipe"):
@@ -103,5 +112,5 @@ def test_data_of_a_recipe_may_leave_fields_out():
 
 
 def test_a_file_says_nothing_twice(tmp_path):
-    save(tmp_path / "w.npz", network(NORMED), NORMED)
-    assert set(load_weights(tmp_path / "w.npz")[1]) == {"recipe"}
+    save(tmp_path / "w.npz", Run((), 0, 123, 0, 0, network(NORMED)), NORMED)
+    assert set(load_weights(tmp_path / "w.npz")[1]) == {"recipe", "samples"}

@@ -26,6 +26,7 @@ from pocketnn.audit.verdict import Proved, never_proved
 from pocketnn.cli.lists import WORDS
 from pocketnn.cli.options import (
     data_options,
+    fail_on_option,
     json_option,
     other_machine_options,
     progress_line,
@@ -87,13 +88,7 @@ def _list_mcus(ctx: click.Context, param: click.Parameter, value: str | None) ->
     multiple=True,
     help="Also show a target's figures: what `pocketnn export --run TARGET --json` wrote. Repeatable.",
 )
-@click.option(
-    "--fail-on",
-    type=click.Choice(["corrupted", "any", "none"]),
-    default="any",
-    show_default=True,
-    help="What on a judged machine makes the exit code 1.",
-)
+@fail_on_option("What on a judged machine makes the exit code 1.")
 @click.option("--advise", is_flag=True, help="Also search for single changes that make the first failing site fit.")
 @click.option("--prove", is_flag=True, help="Also prove of sites that nothing can overflow there, whatever the data.")
 @click.option("--html", type=click.Path(path_type=Path), help="Also write the report as one HTML page.")

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from pocketnn.arith import MAX_BITS, MIN_BITS, Overflow
+from pocketnn.arith import MAX_BITS, MIN_BITS, Flags, Overflow
 from pocketnn.errors import UsageError
 from pocketnn.machine import Widths
 from pocketnn.train import Progress
@@ -17,11 +17,14 @@ from pocketnn.train import Progress
 __all__ = [
     "MODES",
     "WORD",
+    "Decorator",
     "Sizes",
     "StepRange",
     "WidthsText",
     "all_of",
     "data_options",
+    "fail_on_option",
+    "fails",
     "json_option",
     "machine_options",
     "other_machine_options",
@@ -120,6 +123,18 @@ other_machine_options = all_of(
     click.option("--overflow", type=click.Choice(MODES), help="What its registers do with a value that does not fit."),
 )  # for commands that know a machine: what is not given is that one's
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+
+
+def fail_on_option(text: str, default: str | None = "any") -> Decorator:
+    """Which overflows count for the exit code. text: whose."""
+    choices = click.Choice(["corrupted", "any", "none"])
+    return click.option("--fail-on", type=choices, default=default, show_default=True, help=text)
+
+
+def fails(flags: Flags, fail_on: str) -> bool:
+    """Whether what happened is what --fail-on speaks of: final values are wrong, or anything overflowed at all."""
+    wrong = flags.corrupted > 0 or flags.zero_divisions > 0
+    return fail_on != "none" and (wrong or (fail_on == "any" and flags.events > 0))
 
 
 def widths_of(word: Widths, accumulator: int | None) -> Widths:

@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from pocketnn.activations import ACTIVATIONS
-from pocketnn.cli.options import Sizes, all_of, json_option
+from pocketnn.cli.options import Decorator, Sizes, all_of, json_option
 from pocketnn.recipe import ALGORITHMS, SCHEDULES, Recipe
 from pocketnn.recipes import RECIPES, Named
 
-__all__ = ["recipe_of", "recipe_options", "recipes"]
+__all__ = ["given_fields", "recipe_of", "recipe_options", "recipe_options_but", "recipes"]
 
 
 _QUICK = Recipe(epochs=5)  # what the commands do when no recipe is named: short enough to try things out
@@ -59,36 +59,45 @@ def _shown(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
-def _option(field: str) -> Any:
+def _default(field: str) -> str:
+    shown = _shown(getattr(_QUICK, field))
+    return f"  [default: {shown or ('none' if field == 'conv' else 'as the reference does')}]"
+
+
+def _option(field: str, default: str) -> Any:
     kind, text = _FIELDS[field]
-    name, default = field.replace("_", "-"), getattr(_QUICK, field)
-    shown = _shown(default)
+    name = field.replace("_", "-")
     if kind is None:
         return click.option(f"--{name}/--no-{name}", field, default=None, help=text)
-    return click.option(
-        f"--{name}",
-        field,
-        type=kind,
-        help=f"{text}  [default: {shown or ('none' if field == 'conv' else 'as the reference does')}]",
-    )
+    return click.option(f"--{name}", field, type=kind, help=f"{text}{default}")
 
 
 recipe_options = all_of(
     click.option(
         "--recipe", type=click.Choice(list(RECIPES)), help="Start from a named recipe (`pocketnn recipes` shows them)."
     ),
-    *map(_option, _FIELDS),
+    *(_option(field, _default(field)) for field in _FIELDS),
 )
+
+
+def recipe_options_but(*left_out: str) -> Decorator:
+    """The options that stand in place of what a file's own recipe says, without some fields."""
+    return all_of(*(_option(field, "") for field in _FIELDS if field not in left_out))
 
 
 def recipe_of(options: Mapping[str, Any]) -> Recipe:
     """The recipe that `recipe_options` describe: the named one with what was given in its place."""
     base = RECIPES[options["recipe"]].recipe if options["recipe"] else _QUICK
-    given = {field: options[field] for field in _FIELDS if options[field] is not None}
+    return replace(base, **given_fields(options))
+
+
+def given_fields(options: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a recipe that were given on the command line."""
+    given = {field: options[field] for field in _FIELDS if options.get(field) is not None}
     for field in ("lr_inv", "init", "error_div", "weight_limit"):
         if len(given.get(field, ())) == 1:
             (given[field],) = given[field]
-    return replace(base, **given)
+    return given
 
 
 @click.command()

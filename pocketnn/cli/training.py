@@ -11,8 +11,6 @@ from click.core import ParameterSource
 
 from pocketnn.activations import ACTIVATIONS
 from pocketnn.audit import Evaluation, Target, Training
-from pocketnn.audit.data import flags_data, key_data, witness_data
-from pocketnn.audit.text import compact
 from pocketnn.cli.options import (
     WidthsText,
     data_options,
@@ -22,12 +20,12 @@ from pocketnn.cli.options import (
     progress_line,
     widths_of,
 )
+from pocketnn.cli.overflows import overflow_data, overflow_text
 from pocketnn.cli.recipe import recipe_of, recipe_options
 from pocketnn.cli.recording import recording, trace_options
 from pocketnn.data import Dataset, load_dataset
 from pocketnn.errors import UsageError
 from pocketnn.files import shown
-from pocketnn.ledger import labels
 from pocketnn.machine import Ledger, Machine, Widths
 from pocketnn.prove import Training as Proving
 from pocketnn.prove.search import FREE, Choice, choose
@@ -107,14 +105,13 @@ def train(
             click.echo("\n".join([*_proof_text(choice), _train_text(run, machine.ledger)]))
     finally:
         if save:
-            save_network(save, run.network, recipe, certificate)
+            save_network(save, run, recipe, certificate)
 
 
 def _chosen(recipe: Recipe, dataset: Dataset, target: Target, options: dict[str, Any]) -> Choice:
     """The recipe with what was not given chosen so that it is proved for pixels from 0 to the greatest of the data."""
-    greatest = max((int(split.images.max()) for split in (dataset.train, dataset.test) if split.images.size), default=0)
     free = [name for name in FREE if options[name] is None]
-    plan = Proving(recipe, dataset.pixels, dataset.classes, len(dataset.train.labels), (0, greatest))
+    plan = Proving(recipe, dataset.pixels, dataset.classes, len(dataset.train.labels), (0, dataset.greatest_pixel))
     return choose(plan, target, free, progress_line())
 
 
@@ -146,15 +143,7 @@ def _train_data(run: Run, ledger: Ledger) -> dict[str, Any]:
         "epochs": [{field: getattr(epoch, field) for field in epoch.__dataclass_fields__} for epoch in run.epochs],
         "final_train_correct": run.final_train_correct,
         "train_total": run.train_total,
-        "overflow": _overflow_data(ledger),
-    }
-
-
-def _overflow_data(ledger: Ledger) -> dict[str, Any]:
-    return {
-        "flags": flags_data(ledger.flags),
-        "first": witness_data(ledger.first),
-        "sites": [{**key_data(site.key), **flags_data(site.flags)} for site in ledger if site.overflowed],
+        "overflow": overflow_data(ledger),
     }
 
 
@@ -165,34 +154,11 @@ def _train_text(run: Run, ledger: Ledger) -> str:
         for e in run.epochs
     ]
     lines.append(f"after it {_share(run.final_train_correct, run.train_total):>26} (training images, final weights)")
-    return "\n".join([*lines, *_overflow_text(ledger)])
+    return "\n".join([*lines, *overflow_text(ledger)])
 
 
 def _share(correct: int, total: int) -> str:
     return f"{f'{correct}/{total}':>17}"
-
-
-def _overflow_text(ledger: Ledger) -> list[str]:
-    flags = ledger.flags
-    vanished = f"{compact(flags.vanished)} non-zero updates divided to zero" if flags.vanished else ""
-    if not ledger.overflowed:
-        return ["no overflow" + (f"; {vanished}" if vanished else "")]
-    lines = [
-        f"{compact(flags.events)} overflows in {compact(flags.elements)} elements "
-        f"({compact(flags.corrupted)} corrupted, {compact(flags.transient)} transient), "
-        f"{compact(flags.zero_divisions)} divisions by zero" + (f"; {vanished}" if vanished else ""),
-    ]
-    if ledger.first:
-        lines.append(f"first: {ledger.first}")
-    called = labels(ledger.sites)
-    worst = sorted((s for s in ledger if s.overflowed), key=lambda s: -s.flags.events - s.flags.zero_divisions)
-    lines += [
-        f"  {called[site.key]:<34} {compact(site.flags.events):>6} overflows, {compact(site.flags.elements):>6} of "
-        f"{compact(site.elements):>6} elements, {compact(site.flags.corrupted):>6} corrupted, "
-        f"{compact(site.flags.zero_divisions):>6} x/0"
-        for site in worst
-    ]
-    return lines
 
 
 @click.command("eval")
@@ -225,8 +191,8 @@ def evaluate(
         correct = saved.evaluate(m, dataset, progress_line())
     total = len(dataset.test.labels)
     if as_json:
-        overflows = _overflow_data(machine.ledger)
+        overflows = overflow_data(machine.ledger)
         result = {"schema": "pocketnn-eval/2", "test_correct": correct, "test_total": total, "overflow": overflows}
         click.echo(json.dumps(result))
     else:
-        click.echo("\n".join([f"{correct} of {total}", *_overflow_text(machine.ledger)]))
+        click.echo("\n".join([f"{correct} of {total}", *overflow_text(machine.ledger)]))

@@ -54,6 +54,11 @@ class Dataset:
         """Pixels of an image."""
         return int(self.train.images.shape[1])
 
+    @property
+    def greatest_pixel(self) -> int:
+        """The greatest pixel of all training and test images."""
+        return max(int(split.images.max(initial=0)) for split in (self.train, self.test))
+
     def held_out(self) -> Dataset:
         """For choosing between recipes: the last sixth of the training images in place of the test images.
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from pocketnn.arith import OPS
 from pocketnn.export.graph import Node
-from pocketnn.export.layout import ELEMENTWISE, Place
+from pocketnn.export.layout import ELEMENTWISE
+from pocketnn.export.places import Place
 from pocketnn.export.spelling import Operand, Spelling
 
 __all__ = ["flat_loop", "index_type", "node_lines"]

@@ -15,9 +15,11 @@ from typing import NamedTuple
 import numpy as np
 
 from pocketnn.arith.backend import Integers
+from pocketnn.export.arrays import array_lines
 from pocketnn.export.emit import flat_loop
-from pocketnn.export.graph import Key, keyed
-from pocketnn.export.source import Source, array_lines
+from pocketnn.export.graph import Key
+from pocketnn.export.repeated import epochs_of
+from pocketnn.export.source import Source
 from pocketnn.trace import Event
 from pocketnn.trace.digest import registers
 from pocketnn.trace.recorder import Program
@@ -26,10 +28,12 @@ __all__ = ["GoldenStep", "crc_of", "golden_header", "golden_steps", "log_lines",
 
 
 class GoldenStep(NamedTuple):
-    """A step's inputs by key, and the digests of its results by name, in order."""
+    """A step's inputs by key, and the digests of its results by name, in order. begins: the epoch that it is the first
+    step of, if that is not the first epoch; else 0."""
 
     inputs: dict[Key, Integers]
     digests: dict[str, int]
+    begins: int
 
     @property
     def digest(self) -> int:
@@ -50,14 +54,16 @@ def crc_of(event: Event) -> int:
 
 def golden_steps(program: Program, source: Source, count: int) -> list[GoldenStep]:
     """The first `count` steps of the recording that `source` was made from."""
-    steps = [keyed(events) for moment, events in program.steps if moment.phase != "build"]
-    return [
+    steps = [
         GoldenStep(
             {key: np.asarray(step[key].outside) for key in source.program.given},
             {name_of(node.key): crc_of(step[node.key]) for node in source.program.nodes},
+            moment.epoch if number > 0 and position == 0 else 0,
         )
-        for step in steps[:count]
+        for number, epoch in enumerate(epochs_of(program))
+        for position, (moment, step) in enumerate(epoch)
     ]
+    return steps[:count]
 
 
 def log_lines(steps: Sequence[GoldenStep]) -> Iterator[str]:
@@ -94,6 +100,9 @@ def golden_header(source: Source, steps: Sequence[GoldenStep]) -> str:
         lines += _pointers(place.kind, f"golden_{place.name}", [f"{place.name}_{i}" for i in range(len(steps))])
         copy = [f"{place.name}[i] = golden_{place.name}[step][i];"]
         copies += [f"    {x}" for x in flat_loop(place.size, copy)]
+    for number, step in enumerate(steps):
+        if step.begins:
+            copies += [f"    if (step == {number}) {{", f"        pocketnn_epoch({step.begins});", "    }"]
     names = list(steps[0].digests)
     for number, name in enumerate(names):
         lines.append(f'static POCKETNN_FAR char golden_site_{number}[] = "{name}";')

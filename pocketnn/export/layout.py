@@ -1,19 +1,21 @@
-"""Where every value of a step program lives: tables in flash, state and buffers in RAM, reused as lifetimes allow."""
+"""Where values live in C: constants in tables, state and results in arrays of their own, all else in shared buffers."""
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
+
+import numpy as np
 
 from pocketnn.arith.backend import Integers
 from pocketnn.errors import UsageError
-from pocketnn.export.graph import Carried, Constant, Given, Key, Local, Node, Source, StepProgram
+from pocketnn.export.graph import Carried, Constant, Given, Local, Node, Setting, Source, StepProgram
+from pocketnn.export.places import Layout, Place, bytes_of
 from pocketnn.export.spelling import c_type, storage_bits
+from pocketnn.trace import Handle
 
-__all__ = ["ELEMENTWISE", "ROW_BYTES", "Layout", "Place", "lay_out"]
+__all__ = ["ELEMENTWISE", "ROW_BYTES", "lay_out"]
 
 ROW_BYTES = 32767  # objects above it do not exist where size_t's signed half has 16 bits (AVR, MSP430): tables of rows
 
@@ -21,88 +23,31 @@ ELEMENTWISE = {"load", "add", "sub", "neg", "mul", "div", "clamp", "max", "isqrt
 """Ops whose element i depends on element i of every operand of the result's shape."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A value in C. name: of the array, or macro of a single constant. kind: element type. bits: of its values.
-
-    storage: the array that it is kept in. literal: a single constant's value. rows: a table of pointers to rows.
-    """
-
-    name: str
-    kind: str
-    bits: int
-    shape: tuple[int, ...]
-    storage: str
-    literal: int | None = None
-    rows: bool = False
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return math.prod(self.shape)
-
-    def at(self, indices: Sequence[str]) -> str:
-        """The element at the innermost `len(shape)` of these index variables, broadcasting."""
-        if self.literal is not None:
-            return self.name
-        own = list(zip(indices[len(indices) - len(self.shape) :], self.shape, strict=True))
-        if self.rows:
-            return f"{self.name}[{own[0][0]}][{own[1][0]}]"
-        terms = []
-        for axis, (index, length) in enumerate(own):
-            stride = math.prod(self.shape[axis + 1 :])
-            if length > 1:
-                terms.append(index if stride == 1 else f"{index} * {stride}")
-        return f"{self.name}[{' + '.join(terms) or '0'}]"
-
-
-@dataclass(slots=True)
-class Layout:
-    """Places by source, and what must be declared.
-
-    tables: constants with their contents. state: carried values with their contents before the first step. results:
-    places that the caller may read. buffers: C type and elements of each shared array. copies: state to be taken over
-    at the end of a step, from a result kept elsewhere.
-    """
-
-    places: dict[Source, Place] = field(default_factory=dict)
-    tables: dict[str, tuple[Place, Integers]] = field(default_factory=dict)
-    state: dict[str, tuple[Place, Integers]] = field(default_factory=dict)
-    results: dict[Key, Place] = field(default_factory=dict)
-    inputs: dict[Key, Place] = field(default_factory=dict)
-    buffers: dict[str, tuple[str, int]] = field(default_factory=dict)
-    copies: list[tuple[Place, Place]] = field(default_factory=list)
-    names: set[str] = field(default_factory=set)
-
-    def name(self, site: str) -> str:
-        """A C identifier of its own for a site."""
-        base = re.sub(r"\W", "_", site)
-        name, number = base, 1
-        while name in self.names:
-            number += 1
-            name = f"{base}_{number}"
-        self.names.add(name)
-        return name
-
-    @property
-    def flash(self) -> int:
-        """Bytes of the tables, pointers to rows not counted."""
-        return sum(_bytes(place.kind, place.size) for place, _ in self.tables.values() if place.literal is None)
-
-    @property
-    def ram(self) -> int:
-        """Bytes of state, results and buffers."""
-        arrays = [place for place, _ in self.state.values()] + list(self.results.values())
-        return sum(_bytes(x.kind, x.size) for x in arrays) + sum(_bytes(*buffer) for buffer in self.buffers.values())
-
-
-def _bytes(kind: str, size: int) -> int:
-    return size * int(re.sub(r"\D", "", kind)) // 8
-
-
 def lay_out(program: StepProgram) -> Layout:
-    """Assign a place to every value of the program. Raises UsageError for inputs that no C type holds."""
+    """Assign a place to every value of the program. Raises UsageError for what no C type or table holds."""
     layout = Layout()
+    _place_constants(layout, program)
+    for key, x in program.state.items():
+        place = _array(layout.name(f"state.{key[0]}"), x)
+        layout.places[Carried(key)] = place
+        layout.state[place.name] = place, x.ints()
+        if key in program.resets:
+            layout.resets.append(layout.state[place.name])
+    for key, row in program.settings.items():
+        place = _array(layout.name(key[0]), row[0])
+        contents = np.stack([x.ints().reshape(-1) for x in row])
+        if bytes_of(place.kind, contents.size) > ROW_BYTES:
+            raise UsageError(f"{key[0]} has another value in many of {len(row)} epochs; its table has no room in C")
+        layout.places[Setting(key)] = place
+        layout.settings[place.name] = place, contents
+    for key, example in program.given.items():
+        layout.places[Given(key)] = layout.inputs[key] = _input(layout.name(f"given.{key[0]}"), example)
+    _assign(layout, program)
+    return layout
+
+
+def _place_constants(layout: Layout, program: StepProgram) -> None:
+    """Tables; macros for single constants."""
     known: dict[Any, Place] = {}  # equal tables are kept once
     for event, x in program.constants.items():
         bits, shape = x.code.to.word.bits, x.shape
@@ -118,18 +63,11 @@ def lay_out(program: StepProgram) -> Layout:
         place = Place(name.upper() if single else name, c_type(bits), bits, shape, name, macro, rows)
         layout.places[Constant(event)] = known[same] = place
         layout.tables[name] = place, contents
-    for key, x in program.state.items():
-        place = _array(layout.name(f"state.{key[0]}"), x.code.to.word.bits, x.shape)
-        layout.places[Carried(key)] = place
-        layout.state[place.name] = place, x.ints()
-    for key, example in program.given.items():
-        layout.places[Given(key)] = layout.inputs[key] = _input(layout.name(f"given.{key[0]}"), example)
-    _assign(layout, program)
-    return layout
 
 
-def _array(name: str, bits: int, shape: tuple[int, ...]) -> Place:
-    return Place(name, c_type(bits), bits, shape, name)
+def _array(name: str, x: Handle) -> Place:
+    bits = x.code.to.word.bits
+    return Place(name, c_type(bits), bits, x.shape, name)
 
 
 def _input(name: str, example: Integers) -> Place:

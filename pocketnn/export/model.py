@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
 from pocketnn.activations import activation
 from pocketnn.arith import Role
 from pocketnn.data import Dataset
-from pocketnn.dfa import Learner
 from pocketnn.errors import UsageError
 from pocketnn.export.boundaries import boundary_images
-from pocketnn.export.graph import FEWEST_STEPS
-from pocketnn.init import Rand
+from pocketnn.export.repeated import BEGIN, FEWEST_STEPS
 from pocketnn.machine import Machine
-from pocketnn.recipe import Recipe
 from pocketnn.saved import Saved
+from pocketnn.train import Trainer
 
 __all__ = ["run_boundaries", "run_inference", "run_training"]
 
@@ -42,35 +40,37 @@ def run_inference(m: Machine, saved: Saved, dataset: Dataset, steps: int) -> Non
         network.predict(network.forward(feed(images[(step - 1) * rows : step * rows])))
 
 
-def run_training(m: Machine, saved: Saved, dataset: Dataset, recipe: Recipe, steps: int) -> None:
-    """Train for `steps` batches from the saved weights, as the first steps of `train` do with the same recipe.
+def run_training(m: Machine, saved: Saved, dataset: Dataset, steps: int) -> None:
+    """Train for `steps` batches from the saved weights by their recipe, as `train` does, but with short epochs.
 
-    Layers, activation and how inputs enter are the saved network's, whatever the recipe says of them; the learning
-    rate is the first epoch's.
-
+    Two thirds are the first steps of epoch 1. The others are of the next epoch with another learning rate, if there is
+    one, so that its beginning is seen too. Then what every epoch of the recipe begins with is loaded.
     Raises UsageError if there are not enough samples for that, or for jitter, which is no repeated step.
     """
-    images, labels = dataset.train.images, dataset.train.labels
-    if steps * recipe.batch > len(labels):
-        raise UsageError(f"{steps} steps of {recipe.batch} samples, but there are {len(labels)}; ask for fewer")
+    recipe = saved.recipe
     if recipe.jitter:
-        raise UsageError("jitter moves every batch by another index table, and a device repeats one step; leave it out")
-    rand = Rand(recipe.seed)
-    network = saved.network(m)
-    learner = Learner(m, network, replace(recipe, hidden=saved.architecture.dims[1:-1]), rand)
-    feed = saved.feed(m)
-    on, off = np.int16(recipe.target_on), np.int16(recipe.target_off)
-    targets = np.where(np.arange(dataset.classes) == labels[:, None], on, off)
-    order = list(range(len(labels)))
-    rand.shuffle(order)
-    loss = learner.loss.zero
-    for step in range(1, steps + 1):
-        m.now("train", 1, step)
-        chosen = np.array(order[(step - 1) * recipe.batch : step * recipe.batch])
-        target = m.load(targets[chosen], Role.CONSTANT, at="target")
-        done = learner.step(feed(images[chosen]), target)
-        loss = learner.loss.accumulate(loss, done.loss)
-        network.predict(done.outputs)
+        raise UsageError(
+            f"jitter is {recipe.jitter}: it moves every batch by another index table, and a device repeats one step; "
+            "give --jitter 0"
+        )
+    count = len(dataset.train.labels)
+    if recipe.algorithm == "dfa" and saved.samples not in (0, count):
+        raise UsageError(
+            f"the weights come from a training on {saved.samples} images, the data have {count}: the feedback matrices "
+            "drawn for that would be others; give the --data and --limit that the training had"
+        )
+    trainer = Trainer(m, dataset, recipe, saved.parameters)
+    first = max(FEWEST_STEPS, steps - steps // 3)
+    if first > trainer.steps:
+        raise UsageError(f"{first} steps of {recipe.batch} samples, but there are {count}; ask for fewer")
+    epochs = range(1, recipe.epochs + 1)
+    other = next((epoch for epoch in epochs if recipe.rates(epoch) != recipe.rates(1)), 2)
+    for epoch, count in ((1, first), (other, max(1, steps - first))):
+        for _ in islice(trainer.epoch(epoch), count):
+            pass
+    for epoch in epochs:
+        m.now(BEGIN, epoch)
+        trainer.begin(epoch)
 
 
 def run_boundaries(m: Machine, name: str, fan_in: int, steps: int = FEWEST_STEPS) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pocketnn.arith import Role
-from pocketnn.arith.backend import Integers
+from pocketnn.export.arrays import array_lines, initialised
 from pocketnn.export.emit import flat_loop, node_lines
+from pocketnn.export.epochs import epoch_declaration, epoch_function, setting_lines
 from pocketnn.export.graph import Local, Node, StepProgram
-from pocketnn.export.layout import Layout, Place, lay_out
+from pocketnn.export.layout import lay_out
+from pocketnn.export.places import Layout, Place
 from pocketnn.export.spelling import Spelling, check_plain, storage_bits
 
-__all__ = ["Source", "array_lines", "c_source"]
+__all__ = ["Source", "c_source"]
 
 _NEAR_FLASH = 60000  # AVR: __flash reaches the first 64 KiB, which the interrupt vectors share
-_WIDTH = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,7 @@ def _header(layout: Layout) -> str:
         "*/",
         f"void pocketnn_step({_parameters(layout)});",
         "",
+        *epoch_declaration(layout),
         "/* What the last step found. */",
         *[f"extern {x.kind} {x.name}[{x.size}]; /* {_shape(x)}, {x.bits} bits */" for x in layout.results.values()],
         "",
@@ -116,6 +118,7 @@ def _preamble(layout: Layout, spell: Spelling) -> list[str]:
             else:
                 lines.append(f"static {place.kind} {place.name}[{place.size}];")
         lines.append("")
+    lines += setting_lines(layout)
     lines += ["/* Used again and again within a step. */"]
     lines += [f"static {kind} {name}[{size}];" for name, (kind, size) in layout.buffers.items()]
     return [*lines, "", *spell.helpers.values()]
@@ -134,7 +137,7 @@ def _body(program: StepProgram, layout: Layout, spell: Spelling) -> list[str]:
     for state, result in layout.copies:
         lines.append(f"    /* {result.name} is carried into the next step */")
         lines += [f"    {line}" for line in flat_loop(state.size, [f"{state.name}[i] = {result.name}[i];"])]
-    return [*lines, "}"]
+    return [*lines, "}", *epoch_function(layout)]
 
 
 def _describe(node: Node, operands: Sequence[Place]) -> str:
@@ -154,22 +157,7 @@ def _tables(layout: Layout) -> list[str]:
             for name, row in zip(rows, contents, strict=True):
                 lines += array_lines(f"static POCKETNN_FLASH {place.kind} {name}[{place.shape[1]}]", row)
             table = f"static POCKETNN_FLASH {place.kind} *POCKETNN_FLASH {place.name}[{place.shape[0]}]"
-            lines += _initialised(table, rows)
+            lines += initialised(table, rows)
         else:
             lines += array_lines(f"static POCKETNN_FLASH {place.kind} {place.name}[{place.size}]", contents)
     return lines
-
-
-def array_lines(declaration: str, contents: Integers) -> list[str]:
-    """A declaration with its elements, in lines of at most 114 characters."""
-    return _initialised(declaration, [str(x) for x in contents.reshape(-1).tolist()])
-
-
-def _initialised(declaration: str, items: Iterable[str]) -> list[str]:
-    lines, line = [f"{declaration} = {{"], "   "
-    for item in items:
-        if len(line) + len(item) + 2 > _WIDTH:
-            lines.append(line)
-            line = "   "
-        line += f" {item},"
-    return [*lines, line, "};"]

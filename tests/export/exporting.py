@@ -44,15 +44,9 @@ def machine(bits, overflow=Overflow.WRAP, **roles):
 def export_digits(m, folder, train, golden, saved=None, plain=False, **recipe):
     data = load_dataset("digits")
     saved = saved or digits("dfa" if train else "bp")
-    recipe = Recipe(**{"batch": 4, "lr_inv": 100, **recipe})
-
-    def run(m, steps):
-        if train:
-            run_training(m, saved, data, recipe, steps)
-        else:
-            run_inference(m, saved, data, steps)
-
-    return export(m, run, folder, golden, plain)
+    saved = saved.changed(**recipe)
+    run = run_training if train else run_inference
+    return export(m, lambda m, steps: run(m, saved, data, steps), folder, golden, plain)
 
 
 WIDTHS = (2, 5, 8, 9, 16, 17, 24, 31, 32, 33, 47, 48)

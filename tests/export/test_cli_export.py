@@ -1,6 +1,7 @@
 """`pocketnn export` and `pocketnn verify-device`."""
 
 import json
+import re
 import subprocess
 from importlib.resources import files
 
@@ -10,9 +11,10 @@ import pytest
 from click.testing import CliRunner
 from exporting import digits, require
 
+from pocketnn.check import check
 from pocketnn.cli import main
 from pocketnn.export.run import _run
-from pocketnn.weights import save_weights
+from pocketnn.weights import load_weights, save_weights
 
 
 @pytest.fixture
@@ -51,6 +53,7 @@ def test_verify_device_names_step_and_site(weights, tmp_path):
     out, log = tmp_path / "out", tmp_path / "log"
     text = run("export", weights, "--out", out, "--train", "--batch", 4, "--golden", 3).stdout
     assert "50 ops a step" in text
+    assert "model.npz does not say how it was trained: the step is the reference's, with what was given\n" in text
     same = run("verify-device", out / "expected.log", out / "golden.trace")
     assert same.stdout == "3 steps, 150 results: identical\n"
     other = tmp_path / "other"
@@ -83,6 +86,11 @@ def test_bad_usage_is_one_line_and_leaves_nothing(weights, tmp_path):
         (["--plain-int", "--word", 16], "only in 32-bit registers that wrap"),
         (["--train", "--batch", 1000], "ask for fewer"),
         (["--data", "nothing"], "nothing"),
+        (["--lr-inv", 5], "--lr-inv is of the training step; give --train too, or leave it out"),
+        (["--no-carry"], "--carry is of the training step"),
+        (["--batch", 4], "--batch is of the training step"),
+        (["--train", "--jitter", 1], "jitter is 1: it moves every batch by another index table"),
+        (["--train", "--error-div", "3,4"], "error_div has 2 numbers"),
     ):
         result = run("export", weights, "--out", tmp_path / "out", *args, code=2)
         assert message in result.stderr
@@ -110,6 +118,86 @@ def test_missing_tools_name_the_package(weights, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     result = run("export", weights, "--out", tmp_path / "out", "--run", "riscv", code=2)
     assert "apt-get install make gcc-riscv64-unknown-elf qemu-system-misc" in result.stderr
+
+
+# --- the training that the weights come from ----------------------------------------------------------------
+
+RECIPE = ["--recipe", "word16-digits", "--hidden", "16,8", "--batch", 4, "--limit", 200, "--epochs", 3]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Weights trained in 16 bits, by a recipe with everything that recipes offer but jitter."""
+    path = tmp_path_factory.mktemp("trained") / "m.npz"
+    run("train", *RECIPE, "--word", 16, "--save", path)
+    return path
+
+
+def test_what_is_exported_is_what_was_trained(trained, tmp_path):
+    """Without an option the step is that of the recipe; it is proved, and nothing overflows."""
+    require("host")
+    out = tmp_path / "out"
+    options = ["--train", "--limit", 200, "--word", 16, "--golden", 9, "--run", "host"]
+    found = json.loads(run("export", trained, "--out", out, *options, "--json").stdout)
+    recipe = json.loads(run("recipes", "word16-digits", "--json").stdout)["recipes"][0]["recipe"]
+    assert found["recipe"] == {**recipe, "hidden": [16, 8], "batch": 4, "epochs": 3}
+    assert found["recipe_in_model"]
+    assert found["runs"][0]["verdict"]["identical"]
+    assert (found["overflow"]["flags"]["events"], found["overflow"]["first"]) == (0, None)
+    assert found["proof"] == {"proved": True, "inputs": [0, 16], "fault": ""}
+    certificate = json.loads((out / "certificate.json").read_text())
+    assert (certificate["claim"]["carry_div"], certificate["machine"]["word"]) == (128, 16)
+    assert check(certificate) == []
+    run("audit", out / "golden.trace", "--word", 16)
+    code = (out / "network.c").read_text()
+    for name in ("carry_add", "clamp_error", "one_sided", "error_div", "epoch_clamp", "first_div", "input_div"):
+        assert name in code
+    assert "fcLast_first_div_by_in_epoch[3] = {\n    16, 24, 48,\n}" in code
+
+
+def test_what_is_given_takes_the_place_of_what_the_weights_say(trained, tmp_path):
+    options = ["--train", "--limit", 200, "--word", 16, "--golden", 3, "--lr-inv", 500, "--schedule", "doubling"]
+    found = json.loads(run("export", trained, "--out", tmp_path / "out", *options, "--no-carry", "--json").stdout)
+    changed = {name: found["recipe"][name] for name in ("lr_inv", "schedule", "carry", "error_limit")}
+    assert changed == {"lr_inv": 500, "schedule": "doubling", "carry": False, "error_limit": 127}
+    assert "carry_add" not in (tmp_path / "out" / "network.c").read_text()
+
+
+def test_golden_steps_that_overflow_are_said(trained, tmp_path):
+    """Of a training by the exit code too; of inference not, for images are made up that overflow."""
+    options = ["--limit", 200, "--word", 12, "--golden", 4]
+    train = ["--train", "--weight-limit", 2000]
+    text = run("export", trained, "--out", tmp_path / "a", *options, *train, code=1).stdout
+    assert re.search(r"not proved for images of pixels 0..16 on 12 wrap: \S+ can need [0-9]+ bits\n", text)
+    assert re.search(r"recorded steps: [0-9]+.* overflows in .* elements", text)
+    assert "first: " in text
+    assert not (tmp_path / "a" / "certificate.json").exists()
+    for number, fail_on in enumerate(("any", "corrupted", "none")):
+        for use in ([], train):
+            folder = tmp_path / f"{number}{len(use)}"
+            code = 0 if fail_on == "none" else 1
+            text = run("export", trained, "--out", folder, *options, *use, "--fail-on", fail_on, code=code).stdout
+            assert "overflows in" in text
+    run("export", trained, "--out", tmp_path / "infer", *options)
+
+
+def test_weights_beyond_what_the_proof_assumes_are_no_proof(trained, tmp_path):
+    parameters, meta = load_weights(trained)
+    parameters["fc1_weight"][0, 0] = 64
+    save_weights(tmp_path / "m.npz", parameters, meta)
+    options = ["--train", "--limit", 200, "--word", 16, "--golden", 3]
+    found = json.loads(run("export", tmp_path / "m.npz", "--out", tmp_path / "out", *options, "--json").stdout)
+    assert not found["proof"]["proved"]
+    assert "fc1_weight[0, 0] is 64" in found["proof"]["fault"]
+    assert not (tmp_path / "out" / "certificate.json").exists()
+
+
+def test_other_feedback_matrices_are_refused(trained, tmp_path):
+    """How they are drawn depends on the number of images; back-propagation has none."""
+    options = ["export", trained, "--train", "--word", 16, "--golden", 3, "--limit", 100]
+    result = run(*options, "--out", tmp_path / "out", code=2)
+    assert "a training on 200 images, the data have 100" in result.stderr
+    run(*options, "--algorithm", "bp", "--out", tmp_path / "out")
 
 
 # --- figures in the audit -----------------------------------------------------------------------------------

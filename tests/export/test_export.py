@@ -213,7 +213,8 @@ def test_programs_that_repeat_nothing_are_refused():
 
 def test_a_value_from_two_steps_ago_is_refused():
     def run(m):
-        old = [m.load([1], Role.INPUT, at="start")] * 2
+        start = m.load([1], Role.INPUT, at="start")
+        old = [m.add(start, start)] * 2
         for step in range(1, 5):
             m.now("test", 0, step)
             old.append(m.add(m.load([step], Role.INPUT), old[-2]))

@@ -20,7 +20,6 @@ from pocketnn.export import (
     verify_device,
 )
 from pocketnn.machine import Machine, Widths
-from pocketnn.recipe import Recipe
 from pocketnn.saved import load_saved
 from pocketnn.trace import Trace
 
@@ -215,5 +214,5 @@ def test_a_mnist_training_step_on_this_computer(tmp_path, mnist):
     require("host")
     data, saved = mnist
     m = Machine(widths=Widths(Word(32)))
-    export(m, lambda m, steps: run_training(m, saved, data, Recipe(), steps), tmp_path / "out", 1)
+    export(m, lambda m, steps: run_training(m, saved, data, steps), tmp_path / "out", 1)
     assert identical(tmp_path / "out", "host") == 1
