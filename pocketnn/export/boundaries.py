@@ -10,7 +10,7 @@ from pocketnn.arith import MAX_BITS, Word
 from pocketnn.arith.backend import Integers
 from pocketnn.machine import Machine, Widths
 from pocketnn.saved import Saved
-from pocketnn.trace import Program, Recorder
+from pocketnn.trace import Event, Program, Recorder
 
 __all__ = ["boundary_images"]
 
@@ -19,8 +19,8 @@ def boundary_images(saved: Saved, word: Word, count: int) -> Integers:
     """At most `count` images, rows of bytes; one for each sum that pixels can be found for, none with batch norm.
 
     word: of the accumulators. The sums are each breakpoint's neighbours, then what just fits `word` and what just does
-    not. The breakpoints are read from a recorded forward pass: what its first ladders compare with, times what the sums
-    are divided by before.
+    not. The breakpoints are read from a recorded forward pass: what its first ladder or clamp compares with, times
+    what the sums are divided by before.
     """
     if saved.recipe.batch_norm:
         return np.zeros((0, saved.dims[0]), np.uint8)
@@ -52,17 +52,27 @@ def _edges(saved: Saved) -> Iterator[int]:
         network.forward(feed(np.zeros((1, saved.dims[0]), np.uint8)))
     events = [event for _, step in program.steps for event in step]
     made = {event.result.id: event for event in events}
-    ladder = next((event for event in events if event.result.code.op.name == "select"), None)
-    if ladder is None:
+    found = next((event for event in events if _bounds(event)), None)
+    if found is None:
         return
-    scaled = made[ladder.operands[0].id]
+    scaled, bounds = made[found.operands[0].id], _bounds(found)
     divided = scaled.result.code.op.name == "div" and scaled.operands[1].size == 1
     unit = int(scaled.operands[1].ints().reshape(-1)[0]) if divided else 1
-    bounds = ladder.operands[1].ints().tolist()
     # x < bound for x = sum / unit, truncated: below zero the sum changes sides a whole unit earlier
     for beside in (0, -1, 1):
         for bound in bounds:
             yield (bound if bound > 0 else bound - 1) * unit + beside
+
+
+def _bounds(event: Event) -> list[int]:
+    """The numbers b at which a ladder or a clamp to constants treats x < b otherwise than x >= b; none of others."""
+    op, operands = event.result.code.op.name, event.operands
+    constant = all(x.code.op.name == "load" for x in operands[1:])
+    if op == "select":
+        return [int(x) for x in operands[1].ints().flat]
+    if op == "clamp" and constant and operands[1].size == operands[2].size == 1:
+        return [int(operands[1].ints().flat[0]), int(operands[2].ints().flat[0]) + 1]
+    return []
 
 
 def _pixels(weights: Integers, wanted: int, most: int) -> Integers | None:
