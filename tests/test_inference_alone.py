@@ -7,8 +7,8 @@ from pocketnn.activations import ACTIVATIONS
 from pocketnn.arith import Overflow, Vector
 from pocketnn.audit import Evaluation, Target, audit_source
 from pocketnn.data import load_dataset
-from pocketnn.export.graph import step_program
 from pocketnn.export.model import run_inference
+from pocketnn.export.repeated import step_program
 from pocketnn.machine import Machine, Widths
 from pocketnn.nn import Network
 from pocketnn.prove import prove_inference

@@ -121,7 +121,7 @@ def _proof_data(choice: Choice | None) -> dict[str, Any] | None:
     certificate = choice.certificate
     return {
         "proved": certificate.proved, "machine": str(certificate.target), "inputs": choice.training.inputs,
-        "chosen": choice.changed,
+        "samples": choice.training.samples, "chosen": choice.changed,
     }  # fmt: skip
 
 
@@ -129,7 +129,8 @@ def _proof_text(choice: Choice | None) -> list[str]:
     if choice is None:
         return []
     lo, hi = choice.training.inputs
-    lines = [f"PROVED: on {choice.certificate.target} no images of pixels {lo}..{hi} and no seed can overflow"]
+    images = f"{choice.training.samples} training images an epoch, of pixels {lo}..{hi}"
+    lines = [f"PROVED: on {choice.certificate.target} nothing can overflow, whatever the seed and the {images}"]
     options = (
         f"--{name.replace('_', '-')} {','.join(map(str, n)) if isinstance(n, tuple) else n}"
         for name, n in choice.changed.items()

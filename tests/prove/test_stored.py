@@ -51,12 +51,13 @@ def verdicts(*arguments, code=0):
 
 
 def test_train_says_what_it_chose(trained):
-    assert trained[2].startswith("PROVED: on 32 wrap no images of pixels 0..16 and no seed can overflow\n")
+    images = "60 training images an epoch, of pixels 0..16"
+    assert trained[2].startswith(f"PROVED: on 32 wrap nothing can overflow, whatever the seed and the {images}\n")
     assert "chosen for that: nothing\n" in trained[2]
     result = run("train", *SMALL, "--prove", 24, "--json")
     proof = json.loads(result.stdout)["proof"]
     assert proof["proved"] is True
-    assert (proof["machine"], proof["inputs"]) == ("24 wrap", [0, 16])
+    assert (proof["machine"], proof["inputs"], proof["samples"]) == ("24 wrap", [0, 16], 60)
     assert "weight_limit" in proof["chosen"]
     assert json.loads(run("train", *SMALL, "--json").stdout)["proof"] is None
 
