@@ -48,7 +48,7 @@ def test_everybody_speaks_of_the_same_program(activation, batch_norm):
     assert not [site for site in sites(program) if any(word in site for word in TRAINED_ALONE)]
     exported = recorded(lambda m: run_inference(m, network, DIGITS, 3))
     assert sites(program) - {"labels"} == sites(exported)
-    report = audit_source(Evaluation("w", network, DIGITS), Target(Widths(16), Overflow.WRAP), (16,))
+    report = audit_source(Evaluation("w", network, DIGITS), [Target(Widths(16), Overflow.WRAP)], (16,))
     assert {site.site for site in report.sites} == sites(exported)
     proof = prove_inference(network, (0, 16), Target(Widths(32), Overflow.WRAP))
     assert {site.site for site in proof.sites} == sites(exported)
