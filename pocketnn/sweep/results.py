@@ -16,8 +16,9 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from pocketnn import __version__
 from pocketnn.arith import MAX_BITS, MIN_BITS, Flags, Overflow, Role, op_table_digest
@@ -76,7 +77,7 @@ def header(plan: Plan) -> dict[str, Any]:
 class Results:
     """The file of one sweep, which no other sweep can open meanwhile. done: the results in it, by their jobs."""
 
-    def __init__(self, path: Path, file: IO[bytes], done: dict[Job, dict[str, Any]]) -> None:
+    def __init__(self, path: Path, file: FileIO, done: dict[Job, dict[str, Any]]) -> None:
         self._path, self._file, self.done = path, file, done
 
     def add(self, job: Job, line: Mapping[str, Any]) -> None:
@@ -92,7 +93,7 @@ def opened(path: Path, plan: Plan) -> Iterator[Results]:
     Raises UsageError if it holds another sweep or another process is at work on it, VersionError for results of another
     release or op table, DataError if it holds anything else.
     """
-    with path.open("a+b") as file:
+    with path.open("a+b", buffering=0) as file:  # a buffer would be written once more when it is closed
         _lock(path, file)
         file.seek(0)
         content = file.read(_LARGEST + 1)
@@ -118,7 +119,7 @@ def opened(path: Path, plan: Plan) -> Iterator[Results]:
         yield Results(path, file, done)
 
 
-def _lock(path: Path, file: IO[bytes]) -> None:
+def _lock(path: Path, file: FileIO) -> None:
     """Until the file is closed, or this process ends. Raises UsageError if another has it."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,10 +127,11 @@ def _lock(path: Path, file: IO[bytes]) -> None:
         raise UsageError(f"{path}: another sweep is writing to it; wait until it ends, or name another file") from error
 
 
-def _append(path: Path, file: IO[bytes], line: Mapping[str, Any]) -> None:
+def _append(path: Path, file: FileIO, line: Mapping[str, Any]) -> None:
+    rest = json.dumps(line).encode() + b"\n"
     with naming(path):
-        file.write(json.dumps(line).encode() + b"\n")
-        file.flush()
+        while rest:
+            rest = rest[file.write(rest) :]
         os.fsync(file.fileno())
 
 
