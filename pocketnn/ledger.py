@@ -12,7 +12,7 @@ from pocketnn.arith import CLEAN, Extent, Flags, Narrowing, Register, Role, Span
 from pocketnn.errors import UsageError
 from pocketnn.scores import Predictions
 
-__all__ = ["Clock", "Ledger", "Site", "SiteKey", "Witness", "labels"]
+__all__ = ["Clock", "Ledger", "Site", "SiteKey", "Sites", "Witness", "labels"]
 
 
 class SiteKey(NamedTuple):
@@ -116,6 +116,27 @@ class Site:
         return self.flags.events > 0 or self.flags.zero_divisions > 0
 
 
+class Sites(dict[SiteKey, Site]):
+    """Sites by key, in the order in which they first ran. `sites["fc1.forward.mac"]` is the one of that name."""
+
+    def __missing__(self, name: object) -> Site:
+        if isinstance(name, str):
+            return self.named(name)
+        raise KeyError(name)
+
+    def named(self, name: str) -> Site:
+        """The one site of that name. Raises UsageError if there is none, or ops of several kinds share it."""
+        found = [site for site in self.values() if site.name == name]
+        if not found:
+            names = [repr(known) for known in dict.fromkeys(key.name for key in self)]
+            shown = [*names[:8], f"{len(names) - 8} more"] if len(names) > 8 else names or ["none"]
+            raise UsageError(f"no site {name!r} ran on this machine; there are {', '.join(shown)}")
+        if len(found) > 1:
+            kinds = ", ".join(f"{site.op} into {site.register.role.value}" for site in found)
+            raise UsageError(f"site {name!r} is {len(found)} sites ({kinds}): take one from ledger.sites by its key")
+        return found[0]
+
+
 class Ledger:
     """The sites of a run in the order in which they first ran, and the first overflow of all.
 
@@ -125,7 +146,7 @@ class Ledger:
     """
 
     def __init__(self) -> None:
-        self.sites: dict[SiteKey, Site] = {}
+        self.sites = Sites()
         self.first: Witness | None = None
         self.left: tuple[SiteKey, Clock] | None = None
         self.predictions = Predictions()
@@ -134,14 +155,8 @@ class Ledger:
         return iter(self.sites.values())
 
     def __getitem__(self, name: str) -> Site:
-        """The one site of that name. Raises UsageError if there is none, or ops of several kinds share it."""
-        found = [site for site in self if site.name == name]
-        if not found:
-            raise UsageError(f"no site {name!r} ran on this machine; there are {', '.join(_names(self))}")
-        if len(found) > 1:
-            kinds = ", ".join(f"{site.op} into {site.register.role.value}" for site in found)
-            raise UsageError(f"site {name!r} is {len(found)} sites ({kinds}): take one from ledger.sites")
-        return found[0]
+        """The one site of that name; see `Sites`."""
+        return self.sites.named(name)
 
     @property
     def flags(self) -> Flags:
@@ -152,9 +167,3 @@ class Ledger:
     def overflowed(self) -> bool:
         """Whether any site overflowed or divided by zero."""
         return any(site.overflowed for site in self)
-
-
-def _names(ledger: Ledger) -> list[str]:
-    """The names of some sites, for a message."""
-    names = [repr(name) for name in dict.fromkeys(site.name for site in ledger)]
-    return [*names[:8], f"{len(names) - 8} more"] if len(names) > 8 else names or ["none"]

@@ -210,6 +210,17 @@ def test_a_name_that_is_no_single_site_is_refused():
         m.ledger["y"]
 
 
+def test_sites_are_found_by_name_too():
+    m = machine()
+    m.load(1, Role.INPUT, at="x")
+    (key,) = m.ledger.sites
+    assert m.ledger.sites["x"] is m.ledger.sites[key] is m.ledger["x"]
+    with pytest.raises(UsageError, match="no site 'y' ran"):
+        m.ledger.sites["y"]
+    with pytest.raises(KeyError):
+        m.ledger.sites[3]
+
+
 def test_labels_are_names_where_these_suffice():
     keys = [SiteKey("a", "add", Role.LOSS), SiteKey("b", "add", Role.LOSS), SiteKey("a", "mul", Role.LOSS)]
     assert list(labels(keys).values()) == ["a (add, loss)", "b", "a (mul, loss)"]
