@@ -91,7 +91,7 @@ def test_what_convolution_layers_cannot_do_yet_is_said_before_the_run(command):
 
 def test_convolution_layers_are_audited_and_recorded(tmp_path):
     trace = str(tmp_path / "run.pnt")
-    report = CliRunner().invoke(main, ["audit", *CONV, "--words", "16,32", "--trace", trace])
+    report = CliRunner().invoke(main, ["audit", *CONV, "--words", "16", "--word", "32", "--trace", trace])
     assert report.exit_code == 0, report.output
     for site in ("conv1.forward.mac", "conv1.backward.route", "conv1.update.clamp"):
         assert any(line.startswith(site) for line in report.stdout.splitlines())
