@@ -1,5 +1,6 @@
 """The library that a C compiler makes, and its use as the sequential fold. Values and flags: test_conformance.py."""
 
+import errno
 import hashlib
 import os
 import stat
@@ -217,6 +218,15 @@ def test_no_place_for_the_library(cache, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     with pytest.raises(UsageError, match=r"no place for the compiled kernels .*XDG_CACHE_HOME"):
+        Native()
+
+
+def test_a_disk_that_is_full_when_the_library_is_written(cache, monkeypatch):
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device", str(target))
+
+    monkeypatch.setattr(made.os, "replace", full)
+    with pytest.raises(UsageError, match=r"native-.*no place for the compiled kernels \(No space left on device\)"):
         Native()
 
 
