@@ -65,7 +65,7 @@ class Trace:
         self.events = sum(step.events for step in self.steps)
         self._read_ending()
         self.full = next(self.rows("SELECT event FROM result LIMIT 1"), None) is not None
-        self._stored = Stored(self._database, self.code_of)
+        self._stored = Stored(self._database, self._code_named)
         self.leaf, self.checkpoint, self.result = self._stored.leaf, self._stored.checkpoint, self._stored.result
         self.holds = checked(self._database, self.header, self.steps, self._stored, progress)
 
@@ -105,6 +105,13 @@ class Trace:
         if not 1 <= event <= self.events:
             raise DataError(f"{self.path}: has no event {event}; they count from 1 to {self.events}")
         return self.steps[bisect_right(self._firsts, event) - 1]
+
+    def _code_named(self, event: int) -> Code:
+        """The code of an event that the file itself names. Raises CorruptError if there is no such event."""
+        try:
+            return self.code_of(event)
+        except DataError as error:
+            raise CorruptError(str(error)) from error
 
     def code_of(self, event: int) -> Code:
         """The code of an event."""
